@@ -1,0 +1,18 @@
+export { CaiError, type CaiErrorCode, isCaiError } from "./error.js";
+export { rmsNormBackward, rmsNormForward } from "./ops/rms-norm.js";
+export { allocateAligned, type BackendInfo, backendInfo, setThreads, threads } from "./runtime.js";
+export {
+  bytesPerElement,
+  type Device,
+  type DType,
+  type FloatTensor,
+  floatTensor,
+  type IntTensor,
+  intTensor,
+  sizeOf,
+  type Tensor,
+  type TensorData,
+  tensorAt,
+  tensorOver,
+  zeros,
+} from "./tensor.js";

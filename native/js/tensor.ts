@@ -1,0 +1,94 @@
+import { CaiError } from "./error.js";
+
+export type DType = "float32" | "bfloat16" | "int32" | "int8" | "uint8";
+export type Device = "cpu" | "cuda";
+
+/** The typed array that holds each dtype on the CPU; bfloat16 keeps its bit patterns. */
+export interface TensorData {
+  float32: Float32Array;
+  bfloat16: Uint16Array;
+  int32: Int32Array;
+  int8: Int8Array;
+  uint8: Uint8Array;
+}
+
+const arrayTypes = {
+  float32: Float32Array,
+  bfloat16: Uint16Array,
+  int32: Int32Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+} as const;
+
+/**
+ * A typed array with a shape: what every native op takes and fills. It owns nothing, and any object with these fields
+ * is one.
+ */
+export interface Tensor<D extends DType = DType> {
+  readonly dtype: D;
+  readonly device: Device;
+  /** Sizes, outermost first; one to five of them. */
+  readonly shape: readonly number[];
+  /** Elements between neighbours along each dimension; row-major without gaps when absent. */
+  readonly strides?: readonly number[];
+  readonly data: TensorData[D];
+}
+
+export type FloatTensor = Tensor<"float32">;
+export type IntTensor = Tensor<"int32">;
+
+/** The number of elements of a shape. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/**
+ * A float32 tensor over `data`, row-major unless `strides` says otherwise.
+ *
+ * @throws CaiError `E_SHAPE` when `data` is shorter than the shape needs.
+ */
+export function floatTensor(data: Float32Array, shape: readonly number[], strides?: readonly number[]): FloatTensor {
+  return tensorOver("float32", data, shape, strides);
+}
+
+/** An int32 tensor over `data`; see {@link floatTensor}. */
+export function intTensor(data: Int32Array, shape: readonly number[], strides?: readonly number[]): IntTensor {
+  return tensorOver("int32", data, shape, strides);
+}
+
+/** A new tensor of zeros. */
+export function zeros<D extends DType = "float32">(shape: readonly number[], dtype?: D): Tensor<D> {
+  const type = (dtype ?? "float32") as D;
+  return { dtype: type, device: "cpu", shape, data: new arrayTypes[type](sizeOf(shape)) as TensorData[D] };
+}
+
+/** A tensor of any dtype over an array of that dtype. */
+export function tensorOver<D extends DType>(
+  dtype: D,
+  data: TensorData[D],
+  shape: readonly number[],
+  strides?: readonly number[],
+): Tensor<D> {
+  if (strides === undefined && data.length < sizeOf(shape)) {
+    throw new CaiError("E_SHAPE", "tensor", `shape [${shape}] needs ${sizeOf(shape)} elements, got ${data.length}`);
+  }
+  return strides === undefined
+    ? { dtype, device: "cpu", shape, data }
+    : { dtype, device: "cpu", shape, strides, data };
+}
+
+/** The bytes that one element of `dtype` takes. */
+export function bytesPerElement(dtype: DType): number {
+  return arrayTypes[dtype].BYTES_PER_ELEMENT;
+}
+
+/** A row-major tensor of `shape` at `byteOffset` of `buffer`. */
+export function tensorAt<D extends DType>(
+  dtype: D,
+  buffer: ArrayBuffer,
+  byteOffset: number,
+  shape: readonly number[],
+): Tensor<D> {
+  const data = new arrayTypes[dtype](buffer, byteOffset, sizeOf(shape)) as TensorData[D];
+  return { dtype, device: "cpu", shape, data };
+}

@@ -1,0 +1,70 @@
+// The part of Highway that is not in its headers: which instruction sets this processor has. Debian packages the library
+// as a shared object only, which a prebuilt addon can't depend on; docs/decisions/0002 has the reasoning.
+#include <hwy/highway.h>
+#include <hwy/targets.h>
+
+#include "core/cpu_target.h"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace {
+
+int64_t DetectTargets() {
+#if HWY_ARCH_X86
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+                    __builtin_cpu_supports("bmi2");
+  const bool avx3 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                    __builtin_cpu_supports("avx512cd");
+  return HWY_EMU128 | (avx2 ? HWY_AVX2 : 0) | (avx3 ? HWY_AVX3 : 0);
+#elif HWY_ARCH_ARM_A64
+  return HWY_EMU128 | HWY_NEON;
+#else
+  return HWY_EMU128;
+#endif
+}
+
+// CAI_CPU_TARGET narrows the choice so that every build of a kernel can be tested on one machine.
+int64_t AllowedTargets() {
+  const char* wish = std::getenv("CAI_CPU_TARGET");
+#if HWY_ARCH_X86
+  if (wish && std::strcmp(wish, "avx2") == 0) return ~static_cast<int64_t>(HWY_AVX3);
+  if (wish && std::strcmp(wish, "baseline") == 0) return HWY_EMU128;
+#else
+  (void)wish;
+#endif
+  return ~int64_t{0};
+}
+
+}  // namespace
+
+namespace hwy {
+
+int64_t SupportedTargets() {
+  static const int64_t targets = DetectTargets() & AllowedTargets();
+  return targets;
+}
+
+ChosenTarget& GetChosenTarget() {
+  static ChosenTarget chosen;
+  return chosen;
+}
+
+}  // namespace hwy
+
+namespace cai {
+
+const char* CpuTargetName() {
+  const int64_t targets = hwy::SupportedTargets() & HWY_TARGETS;
+#if HWY_ARCH_X86
+  if (targets & HWY_AVX3) return "avx512";
+  if (targets & HWY_AVX2) return "avx2";
+#elif HWY_ARCH_ARM_A64
+  if (targets & HWY_NEON) return "neon";
+#endif
+  return "baseline";
+}
+
+}  // namespace cai

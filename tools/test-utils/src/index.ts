@@ -1,0 +1,3 @@
+export { type AllCloseOptions, expectAllClose } from "./all-close.js";
+export { finiteDifference } from "./finite-difference.js";
+export { randomFloats, randomInts, stridedRows } from "./seeded-data.js";
