@@ -4,7 +4,9 @@
 // clang-format off
 #define CAI_OPS(X) \
   X(AllocateAligned, "allocateAligned") \
+  X(BiasBackward, "biasBackward") \
   X(CpuTarget, "cpuTarget") \
+  X(Matmul, "matmul") \
   X(RmsNormBackward, "rmsNormBackward") \
   X(RmsNormForward, "rmsNormForward") \
   X(SetThreads, "setThreads") \
