@@ -3,10 +3,17 @@
 
 // clang-format off
 #define CAI_OPS(X) \
+  X(AdamwStep, "adamwStep") \
   X(AllocateAligned, "allocateAligned") \
+  X(Bf16Round, "bf16Round") \
+  X(Bf16ToFloat32, "bf16ToFloat32") \
   X(CpuTarget, "cpuTarget") \
+  X(Float32ToBf16, "float32ToBf16") \
+  X(RandomNormal, "randomNormal") \
+  X(RandomUniform, "randomUniform") \
   X(RmsNormBackward, "rmsNormBackward") \
   X(RmsNormForward, "rmsNormForward") \
   X(SetThreads, "setThreads") \
+  X(SumOfSquares, "sumOfSquares") \
   X(Threads, "threads")
 // clang-format on
