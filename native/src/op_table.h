@@ -3,12 +3,20 @@
 
 // clang-format off
 #define CAI_OPS(X) \
+  X(AdamwStep, "adamwStep") \
   X(AllocateAligned, "allocateAligned") \
   X(BiasBackward, "biasBackward") \
   X(CpuTarget, "cpuTarget") \
   X(Matmul, "matmul") \
+  X(Bf16Round, "bf16Round") \
+  X(Bf16ToFloat32, "bf16ToFloat32") \
+  X(CpuTarget, "cpuTarget") \
+  X(Float32ToBf16, "float32ToBf16") \
+  X(RandomNormal, "randomNormal") \
+  X(RandomUniform, "randomUniform") \
   X(RmsNormBackward, "rmsNormBackward") \
   X(RmsNormForward, "rmsNormForward") \
   X(SetThreads, "setThreads") \
+  X(SumOfSquares, "sumOfSquares") \
   X(Threads, "threads")
 // clang-format on
