@@ -4,6 +4,8 @@
 // clang-format off
 #define CAI_OPS(X) \
   X(AllocateAligned, "allocateAligned") \
+  X(AttentionBackward, "attentionBackward") \
+  X(AttentionForward, "attentionForward") \
   X(CpuTarget, "cpuTarget") \
   X(RmsNormBackward, "rmsNormBackward") \
   X(RmsNormForward, "rmsNormForward") \
