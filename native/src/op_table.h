@@ -6,6 +6,8 @@
   X(AdamwStep, "adamwStep") \
   X(AllocateAligned, "allocateAligned") \
   X(BiasBackward, "biasBackward") \
+  X(AttentionBackward, "attentionBackward") \
+  X(AttentionForward, "attentionForward") \
   X(CpuTarget, "cpuTarget") \
   X(Matmul, "matmul") \
   X(Bf16Round, "bf16Round") \
