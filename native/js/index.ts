@@ -1,9 +1,9 @@
 export { CaiError, type CaiErrorCode, isCaiError } from "./error.js";
-export { biasBackward, type MatmulOptions, matmul } from "./ops/matmul.js";
 export { type AdamwOptions, adamwStep } from "./ops/adamw.js";
-export { bf16Round, bf16ToFloat32, float32ToBf16 } from "./ops/bf16.js";
-export { type RandomStream, randomNormal, randomUniform } from "./ops/random.js";
 export { type AttentionOptions, attentionBackward, attentionForward } from "./ops/attention.js";
+export { bf16Round, bf16ToFloat32, float32ToBf16 } from "./ops/bf16.js";
+export { biasBackward, type MatmulOptions, matmul } from "./ops/matmul.js";
+export { type RandomStream, randomNormal, randomUniform } from "./ops/random.js";
 export { rmsNormBackward, rmsNormForward } from "./ops/rms-norm.js";
 export { sumOfSquares } from "./ops/sum-of-squares.js";
 export { Philox, type PhiloxWords, philox4x32 } from "./philox.js";

@@ -5,15 +5,14 @@
 #define CAI_OPS(X) \
   X(AdamwStep, "adamwStep") \
   X(AllocateAligned, "allocateAligned") \
-  X(BiasBackward, "biasBackward") \
   X(AttentionBackward, "attentionBackward") \
   X(AttentionForward, "attentionForward") \
-  X(CpuTarget, "cpuTarget") \
-  X(Matmul, "matmul") \
   X(Bf16Round, "bf16Round") \
   X(Bf16ToFloat32, "bf16ToFloat32") \
+  X(BiasBackward, "biasBackward") \
   X(CpuTarget, "cpuTarget") \
   X(Float32ToBf16, "float32ToBf16") \
+  X(Matmul, "matmul") \
   X(RandomNormal, "randomNormal") \
   X(RandomUniform, "randomUniform") \
   X(RmsNormBackward, "rmsNormBackward") \

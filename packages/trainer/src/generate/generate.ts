@@ -1,9 +1,8 @@
-import { CaiError, intTensor } from "@cai/native";
+import { CaiError, intTensor, Philox } from "@cai/native";
 import { Arena } from "../autograd/arena.js";
 import { Tape } from "../autograd/tape.js";
 import type { Transformer } from "../model/transformer.js";
 import { KeyValueCache } from "./key-value-cache.js";
-import { RandomDraws } from "./random-draws.js";
 import { type SamplingOptions, sampleToken } from "./sampler.js";
 
 export interface GenerateOptions extends SamplingOptions {
@@ -14,6 +13,9 @@ export interface GenerateOptions extends SamplingOptions {
   /** Same seed, same text. [1] */
   seed?: number;
 }
+
+// Keeps the draws apart from the initial weights, which use the streams from 0.
+const samplingStream = 0x73616d70;
 
 /**
  * Continues `prompt` one token at a time, yielding each id as soon as it is drawn.
@@ -41,7 +43,7 @@ export function* generateTokens(
   const room = Math.min(options.maxTokens, maxSeqLen - prompt.length);
   const cache = new KeyValueCache(model.config, prompt.length + room);
   const arena = new Arena();
-  const draws = new RandomDraws(options.seed ?? 1);
+  const draws = new Philox(options.seed ?? 1, samplingStream);
   let tokens = Int32Array.from(prompt);
   for (let made = 0; made < room; made++) {
     const positions = Int32Array.from(tokens, (_, i) => cache.length + i);
@@ -49,7 +51,7 @@ export function* generateTokens(
     const logits = model.nextLogits(tape, tokens, intTensor(positions, [1, positions.length]), (layer, qkv) =>
       cache.attend(tape, layer, qkv),
     );
-    const token = sampleToken(logits.data, draws.next(), options);
+    const token = sampleToken(logits.data, draws.uniform(), options);
     cache.advance(tokens.length);
     arena.reset();
     if (token === options.endOfText) return;
