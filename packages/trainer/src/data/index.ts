@@ -1,0 +1,15 @@
+export { type BaselineReport, type Baselines, bigramBaselines } from "./baselines.js";
+export { type Batch, BatchLoader, type BatchLoaderOptions, type LoaderState } from "./batch-loader.js";
+export { bitsPerByte, type EvalBatch, type EvalOptions, evalBatches, tokenByteLengths } from "./eval-batches.js";
+export type { CorpusInput } from "./fingerprint.js";
+export { InterpolatedBigram } from "./interpolated-bigram.js";
+export { type CorpusManifest, type Manifest, readManifest, type Split } from "./manifest.js";
+export { preTokenPattern } from "./pre-tokenize.js";
+export { type Prepared, type PrepareOptions, prepareCorpora } from "./prepare-corpora.js";
+export type { PrepareProgressEvent } from "./prepare-progress.js";
+export { type ReadOptions, readDocuments, type TextDocument } from "./read-documents.js";
+export type { StreamingDecoder } from "./streaming-decoder.js";
+export { type DocumentPlace, TokenDataset } from "./token-dataset.js";
+export { Tokenizer } from "./tokenizer.js";
+export { formatTokenizerJson, writeTokenizerJson } from "./tokenizer-json.js";
+export { type BpeModel, endOfTextToken, PreTokenCounts, type TrainBpeOptions, trainBpe } from "./train-bpe.js";
