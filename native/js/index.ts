@@ -1,4 +1,5 @@
 export { CaiError, type CaiErrorCode, isCaiError } from "./error.js";
+export { embeddingBackward, embeddingForward } from "./ops/embedding.js";
 export { rmsNormBackward, rmsNormForward } from "./ops/rms-norm.js";
 export { allocateAligned, type BackendInfo, backendInfo, setThreads, threads } from "./runtime.js";
 export {

@@ -5,6 +5,8 @@
 #define CAI_OPS(X) \
   X(AllocateAligned, "allocateAligned") \
   X(CpuTarget, "cpuTarget") \
+  X(EmbeddingBackward, "embeddingBackward") \
+  X(EmbeddingForward, "embeddingForward") \
   X(RmsNormBackward, "rmsNormBackward") \
   X(RmsNormForward, "rmsNormForward") \
   X(SetThreads, "setThreads") \
