@@ -1,5 +1,6 @@
 export { CaiError, type CaiErrorCode, isCaiError } from "./error.js";
 export { embeddingBackward, embeddingForward } from "./ops/embedding.js";
+export { layerNormBackward, layerNormForward } from "./ops/layer-norm.js";
 export { rmsNormBackward, rmsNormForward } from "./ops/rms-norm.js";
 export { allocateAligned, type BackendInfo, backendInfo, setThreads, threads } from "./runtime.js";
 export {

@@ -7,6 +7,8 @@
   X(CpuTarget, "cpuTarget") \
   X(EmbeddingBackward, "embeddingBackward") \
   X(EmbeddingForward, "embeddingForward") \
+  X(LayerNormBackward, "layerNormBackward") \
+  X(LayerNormForward, "layerNormForward") \
   X(RmsNormBackward, "rmsNormBackward") \
   X(RmsNormForward, "rmsNormForward") \
   X(SetThreads, "setThreads") \
