@@ -11,6 +11,7 @@
   X(LayerNormForward, "layerNormForward") \
   X(RmsNormBackward, "rmsNormBackward") \
   X(RmsNormForward, "rmsNormForward") \
+  X(Rotary, "rotary") \
   X(SetThreads, "setThreads") \
   X(Threads, "threads")
 // clang-format on

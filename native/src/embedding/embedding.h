@@ -8,9 +8,6 @@
 
 namespace cai {
 
-// The first position whose id is not in [0, vocabulary), or -1.
-int64_t FirstIdOutside(const int32_t* ids, int64_t count, int64_t vocabulary);
-
 struct EmbeddingForwardArgs {
   const int32_t* ids;   // [N], each in [0, V)
   const float* weight;  // [V, C]

@@ -1,3 +1,4 @@
+#include "core/index_check.h"
 #include "core/napi_args.h"
 #include "embedding/embedding.h"
 
@@ -6,7 +7,7 @@ namespace {
 
 TensorView IdsArgument(const Args& args, int64_t vocabulary) {
   const TensorView ids = args.Tensor(0, "ids", DType::kInt32, {kAny});
-  const int64_t bad = FirstIdOutside(ids.i32(), ids.shape[0], vocabulary);
+  const int64_t bad = FirstIndexOutside(ids.i32(), ids.shape[0], vocabulary);
   if (bad >= 0) {
     args.Fail(ErrorCode::kArgument, "ids[" + std::to_string(bad) + "] must be from 0 to " +
                                         std::to_string(vocabulary - 1) + ", got " + std::to_string(ids.i32()[bad]));

@@ -54,13 +54,6 @@ namespace cai {
 HWY_EXPORT(GatherRows);
 HWY_EXPORT(ScatterColumns);
 
-int64_t FirstIdOutside(const int32_t* ids, int64_t count, int64_t vocabulary) {
-  for (int64_t n = 0; n < count; ++n) {
-    if (ids[n] < 0 || ids[n] >= vocabulary) return n;
-  }
-  return -1;
-}
-
 void EmbeddingForwardCpu(const EmbeddingForwardArgs& args) {
   const int64_t grain = 1 + 4096 / (args.columns + 1);
   ThreadPool::Get().ParallelRange(args.count, grain, [&](int64_t begin, int64_t end, int) {
