@@ -7,6 +7,10 @@ export { type RandomStream, randomNormal, randomUniform } from "./ops/random.js"
 export { rmsNormBackward, rmsNormForward } from "./ops/rms-norm.js";
 export { sumOfSquares } from "./ops/sum-of-squares.js";
 export { Philox, type PhiloxWords, philox4x32 } from "./philox.js";
+export { embeddingBackward, embeddingForward } from "./ops/embedding.js";
+export { layerNormBackward, layerNormForward } from "./ops/layer-norm.js";
+export { rmsNormBackward, rmsNormForward } from "./ops/rms-norm.js";
+export { rotary } from "./ops/rotary.js";
 export { allocateAligned, type BackendInfo, backendInfo, setThreads, threads } from "./runtime.js";
 export {
   bytesPerElement,

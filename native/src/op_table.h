@@ -15,8 +15,13 @@
   X(Matmul, "matmul") \
   X(RandomNormal, "randomNormal") \
   X(RandomUniform, "randomUniform") \
+  X(EmbeddingBackward, "embeddingBackward") \
+  X(EmbeddingForward, "embeddingForward") \
+  X(LayerNormBackward, "layerNormBackward") \
+  X(LayerNormForward, "layerNormForward") \
   X(RmsNormBackward, "rmsNormBackward") \
   X(RmsNormForward, "rmsNormForward") \
+  X(Rotary, "rotary") \
   X(SetThreads, "setThreads") \
   X(SumOfSquares, "sumOfSquares") \
   X(Threads, "threads")
