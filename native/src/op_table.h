@@ -11,14 +11,14 @@
   X(Bf16ToFloat32, "bf16ToFloat32") \
   X(BiasBackward, "biasBackward") \
   X(CpuTarget, "cpuTarget") \
+  X(EmbeddingBackward, "embeddingBackward") \
+  X(EmbeddingForward, "embeddingForward") \
   X(Float32ToBf16, "float32ToBf16") \
+  X(LayerNormBackward, "layerNormBackward") \
+  X(LayerNormForward, "layerNormForward") \
   X(Matmul, "matmul") \
   X(RandomNormal, "randomNormal") \
   X(RandomUniform, "randomUniform") \
-  X(EmbeddingBackward, "embeddingBackward") \
-  X(EmbeddingForward, "embeddingForward") \
-  X(LayerNormBackward, "layerNormBackward") \
-  X(LayerNormForward, "layerNormForward") \
   X(RmsNormBackward, "rmsNormBackward") \
   X(RmsNormForward, "rmsNormForward") \
   X(Rotary, "rotary") \

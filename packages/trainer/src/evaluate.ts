@@ -1,4 +1,5 @@
-import type { Trainer, MicroBatch } from "./trainer.js";
+import { bitsPerByte, type EvalBatch } from "./data/index.js";
+import type { Trainer } from "./trainer.js";
 
 /** What a model predicts of a validation split. */
 export interface Evaluation {
@@ -10,13 +11,8 @@ export interface Evaluation {
   readonly bytes: number;
 }
 
-export interface EvaluationBatch extends MicroBatch {
-  /** Bytes of the text that the batch's targets stand for. */
-  readonly bytes: number;
-}
-
 /** Runs the model over `batches`, each token counting once. */
-export function evaluate(trainer: Trainer, batches: Iterable<EvaluationBatch>): Evaluation {
+export function evaluate(trainer: Trainer, batches: Iterable<EvalBatch>): Evaluation {
   let nats = 0;
   let tokens = 0;
   let bytes = 0;
@@ -25,5 +21,6 @@ export function evaluate(trainer: Trainer, batches: Iterable<EvaluationBatch>): 
     tokens += batch.lossTokens;
     bytes += batch.bytes;
   }
-  return { loss: nats / tokens, bitsPerByte: nats / Math.LN2 / bytes, tokens, bytes };
+  const loss = nats / tokens;
+  return { loss, bitsPerByte: bitsPerByte({ natsPerToken: loss, tokens, bytes }), tokens, bytes };
 }

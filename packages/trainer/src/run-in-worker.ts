@@ -1,12 +1,13 @@
 import { Worker } from "node:worker_threads";
 import { CaiError, type CaiErrorCode } from "@cai/native";
 import type { TrainJob } from "./train.js";
-import type { TrainEvent, TrainSummary } from "./training-events.js";
+import type { RunSummary } from "./metrics/index.js";
+import type { TrainEvent } from "./training-events.js";
 
 /** What the worker sends: events of the run, then how it ended. */
 export type WorkerMessage =
   | { readonly type: "event"; readonly event: TrainEvent }
-  | { readonly type: "done"; readonly summary: TrainSummary }
+  | { readonly type: "done"; readonly summary: RunSummary }
   | { readonly type: "failed"; readonly failure: Failure };
 
 /** An error in a form that survives the way between threads. */
@@ -18,7 +19,7 @@ export interface Failure {
 
 export interface RunningTraining {
   /** How the run ended. Rejects with what the run threw. */
-  readonly done: Promise<TrainSummary>;
+  readonly done: Promise<RunSummary>;
   /** Ends the run after its current step, with a checkpoint. */
   stop(): void;
 }
@@ -27,7 +28,7 @@ export interface RunningTraining {
 export function trainInWorker(job: TrainJob, onEvent: (event: TrainEvent) => void): RunningTraining {
   const stopFlag = new Int32Array(new SharedArrayBuffer(4));
   const worker = new Worker(new URL("./train-worker.js", import.meta.url), { workerData: { job, stopFlag } });
-  const done = new Promise<TrainSummary>((resolve, reject) => {
+  const done = new Promise<RunSummary>((resolve, reject) => {
     worker.on("message", (message: WorkerMessage) => {
       if (message.type === "event") onEvent(message.event);
       else if (message.type === "done") resolve(message.summary);

@@ -1,18 +1,18 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { CaiError, threads } from "@cai/native";
-import { stringify as toYaml } from "yaml";
-import { discardCheckpointsAfter, type LoadedCheckpoint } from "./checkpoint/index.js";
+import { discardCheckpointsAfter } from "./checkpoint/index.js";
 import type { Recipe } from "./config/index.js";
-import { BatchLoader, evalBatches } from "./data/index.js";
+import { writeFileAtomically } from "./data/atomic-file.js";
+import { BatchLoader, evalBatches, readManifest } from "./data/index.js";
 import { evaluate } from "./evaluate.js";
-import { MetricsWriter } from "./metrics/index.js";
+import { finalFigures } from "./final-figures.js";
+import { MetricsWriter, type RunSummary, writeReport } from "./metrics/index.js";
 import { learningRate } from "./optim/schedule.js";
 import { newestCheckpoint, requireNewFolder } from "./run-folder.js";
-import { finishRun } from "./finish-run.js";
-import { Trainer } from "./trainer.js";
-import type { StepMetrics, TrainEvent, TrainSummary } from "./training-events.js";
+import { type MicroBatch, Trainer } from "./trainer.js";
+import type { TrainEvent } from "./training-events.js";
 import { type Counters, restoreTrainingState, saveTrainingState } from "./training-state.js";
 
 /** A run to begin, or one to go on with. */
@@ -29,35 +29,38 @@ export interface TrainHooks {
 /**
  * Trains a model from a recipe into a run folder, or goes on with a run: the whole loop.
  *
- * The folder receives recipe.yaml (as resolved), metrics.jsonl, checkpoints, and at the end report.html and summary.json.
+ * The folder receives recipe.json (as resolved), metrics.jsonl, checkpoints, and at the end summary.json and report.html.
  *
- * @throws CaiError `E_CONFIG`, `E_FORMAT`, `E_IO`; `E_DIVERGED` after `optim.maxSkippedSteps` steps in a row without a
- *   finite gradient.
+ * @throws CaiError `E_CONFIG`, `E_FORMAT`, `E_IO`; `E_DIVERGED` after more than `optim.maxSkippedSteps` steps in a row
+ *   without a finite gradient.
  */
-export async function train(job: TrainJob, { onEvent = () => {}, shouldStop = () => false }: TrainHooks = {}) {
+export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunSummary> {
+  const { onEvent = () => {}, shouldStop = () => false } = hooks;
   const { runDir } = job;
   const began = performance.now();
 
-  // Set-up: recipe, model, data, and where the run stands.
+  // The recipe, and where the run stands.
   const checkpoint = job.kind === "resume" ? await newestCheckpoint(runDir, job) : undefined;
-  const recipe = job.kind === "resume" ? (checkpoint as LoadedCheckpoint).recipe : job.recipe;
-  if (job.kind === "new") createRunFolder(runDir, recipe);
+  const recipe = checkpoint?.recipe ?? (job as { recipe: Recipe }).recipe;
+  if (!checkpoint) createRunFolder(runDir, recipe);
+  let step = checkpoint?.step ?? 0;
+  let directory = checkpoint?.dir;
+
+  // Model, optimiser, data and counters, as they were.
   const trainer = new Trainer(recipe);
   const counters: Counters = { tokens: 0, skippedSteps: 0, skippedInARow: 0 };
-  const dataState = checkpoint && (await restoreTrainingState(checkpoint, trainer, counters));
-  const batches = BatchLoader.open(recipe, dataState);
-  const tokenizer = readFileSync(join(recipe.data.dir, "tokenizer.json"), "utf8");
-  const firstStep = (checkpoint?.step ?? 0) + 1;
-  await discardCheckpointsAfter(runDir, firstStep - 1);
-  const metrics = MetricsWriter.open(runDir, { afterStep: firstStep - 1 });
-  const save = (step: number) => saveTrainingState(runDir, step, { trainer, batches, counters, tokenizer });
-
+  const state = checkpoint && (await restoreTrainingState(checkpoint, trainer, counters));
+  const { data, batchSize } = recipe;
+  requireVocabulary(recipe);
+  const batches = new BatchLoader({ ...data, batchSize, seed: recipe.seed, ...(state && { state }) });
+  const tokenizer = readFileSync(join(data.dir, "tokenizer.json"), "utf8");
+  await discardCheckpointsAfter(runDir, step);
+  const metrics = new MetricsWriter(runDir, step);
   const parameters = trainer.numParameters;
-  onEvent({ type: "start", step: firstStep - 1, steps: recipe.steps, parameters, threads: threads() });
+  onEvent({ type: "start", step, steps: recipe.steps, parameters, threads: threads() });
 
   const speeds: number[] = [];
-  let step = firstStep - 1;
-  let directory = checkpoint?.dir ?? "";
+  let trainLoss: number | undefined;
   let stopped = false;
   try {
     while (step < recipe.steps && !stopped) {
@@ -65,53 +68,76 @@ export async function train(job: TrainJob, { onEvent = () => {}, shouldStop = ()
       const stepBegan = performance.now();
       const lr = learningRate(recipe, step);
       const microBatches = Array.from({ length: recipe.gradAccumSteps }, () => batches.next());
-      const result = trainer.step(microBatches, lr);
-      const lossTokens = count(counters, microBatches, result.skipped);
+      const { loss, gradNorm, skipped } = trainer.step(microBatches, lr);
+      const lossTokens = count(counters, microBatches, skipped);
       if (counters.skippedInARow > recipe.optim.maxSkippedSteps) throw diverged(counters.skippedInARow, step);
 
       const stepTimeMs = performance.now() - stepBegan;
-      const speed = { stepTimeMs, tokensPerSecond: (1000 * lossTokens) / stepTimeMs };
-      speeds.push(speed.tokensPerSecond);
+      const tokensPerSecond = (1000 * lossTokens) / stepTimeMs;
+      speeds.push(tokensPerSecond);
+      trainLoss = loss;
       stopped = shouldStop();
-      const valLoss = isDue(step, recipe.evalEvery) ? validate(trainer, recipe.evalBatches).loss : undefined;
-      const line = stepMetrics({ step, lr, ...result, ...speed, ...counters, valLoss });
-      if (stopped || step === recipe.steps || valLoss !== undefined || isDue(step, recipe.logEvery)) metrics.write(line);
+      const isLast = stopped || step === recipe.steps;
+
+      const validation = isDue(step, recipe.evalEvery) ? validate(trainer) : {};
+      const { tokens, skippedSteps } = counters;
+      const line = { step, loss, ...validation, lr, gradNorm, tokensPerSecond, stepTimeMs, tokens, skippedSteps };
+      if (isLast || "valLoss" in validation || isDue(step, recipe.logEvery)) metrics.write(line);
       onEvent({ type: "step", steps: recipe.steps, metrics: line });
 
-      if (stopped || step === recipe.steps || isDue(step, recipe.checkpointEvery)) {
-        directory = await save(step);
+      if (isLast || isDue(step, recipe.checkpointEvery)) {
+        metrics.sync();
+        directory = await saveTrainingState(runDir, step, { trainer, batches, counters, tokenizer });
         onEvent({ type: "checkpoint", step, directory });
       }
       await nextTurn();
     }
   } finally {
     metrics.close();
+    batches.close();
   }
 
   // What the run came to.
   const finished = step === recipe.steps;
-  const summary: TrainSummary = {
+  if (finished) onEvent({ type: "finishing" });
+  const speed = median(speeds);
+  const summary: RunSummary = {
     name: recipe.name,
-    runDir,
     finished,
     steps: step,
     parameters,
     tokens: counters.tokens,
-    skippedSteps: counters.skippedSteps,
-    checkpoint: directory,
-    ...(finished && (await finalFigures(trainer))),
-    tokensPerSecond: median(speeds),
+    ...(trainLoss !== undefined && { trainLoss }),
+    ...(finished && finalFigures(trainer)),
+    ...(speed !== undefined && { tokensPerSecond: speed }),
     seconds: (performance.now() - began) / 1000,
+    skippedSteps: counters.skippedSteps,
+    ...(directory !== undefined && { checkpoint: directory }),
   };
-  writeSummary(runDir, summary);
-  await writeReport(runDir);
+  writeFileAtomically(join(runDir, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
+  writeReport(runDir, summary);
   return summary;
+}
+
+/** Validation loss over `evalBatches` batches of the recipe. */
+function validate(trainer: Trainer): { valLoss?: number; valBitsPerByte?: number } {
+  const { data, batchSize, evalBatches: maxBatches } = trainer.recipe;
+  const some = maxBatches > 0 ? { maxBatches } : {};
+  const { loss, bitsPerByte, tokens } = evaluate(trainer, evalBatches({ ...data, batchSize, ...some }));
+  return tokens > 0 ? { valLoss: loss, valBitsPerByte: bitsPerByte } : {};
 }
 
 function createRunFolder(runDir: string, recipe: Recipe): void {
   requireNewFolder(runDir);
   mkdirSync(runDir, { recursive: true });
-  writeFileAtomically(join(runDir, "recipe.yaml"), toYaml(recipe));
+  writeFileAtomically(join(runDir, "recipe.json"), `${JSON.stringify(recipe, null, 2)}\n`);
+}
+
+function requireVocabulary({ model, data }: Recipe): void {
+  const { vocabSize } = readManifest(data.dir).tokenizer;
+  if (model.vocabSize >= vocabSize) return;
+  const expected = `expected at least the ${vocabSize} ids of the tokenizer in ${data.dir}, got ${model.vocabSize}`;
+  throw new CaiError("E_CONFIG", "recipe", `model.vocabSize: ${expected}`);
 }
 
 /** @returns the loss tokens of the step. */
@@ -121,6 +147,10 @@ function count(counters: Counters, microBatches: readonly MicroBatch[], skipped:
   counters.skippedSteps += skipped ? 1 : 0;
   counters.skippedInARow = skipped ? counters.skippedInARow + 1 : 0;
   return lossTokens;
+}
+
+function median(values: readonly number[]): number | undefined {
+  return [...values].sort((a, b) => a - b)[values.length >> 1];
 }
 
 function isDue(step: number, every: number): boolean {

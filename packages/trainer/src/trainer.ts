@@ -1,10 +1,10 @@
+import { availableParallelism } from "node:os";
 import { CaiError, type FloatTensor, setThreads } from "@cai/native";
 import { Arena } from "./autograd/arena.js";
 import { Tape } from "./autograd/tape.js";
 import type { Recipe } from "./config/recipe.js";
 import { Transformer } from "./model/transformer.js";
 import { AdamW, type StepOutcome } from "./optim/adamw.js";
-import { availableParallelism } from "node:os";
 
 /** One micro-batch: B rows of T tokens with their targets; a target of −1 carries no loss. */
 export interface MicroBatch {

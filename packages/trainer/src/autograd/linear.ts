@@ -28,7 +28,8 @@ export function linear(tape: Tape, x: Variable, weight: Parameter, options: Line
     ...(addend && { addend: addend.value }),
   });
   tape.record(out, preActivation ? [preActivation] : [], (outputGrad) => {
-    const dy = activation && preActivation ? throughActivation(tape, outputGrad, preActivation, activation) : outputGrad;
+    const dy =
+      activation && preActivation ? throughActivation(tape, outputGrad, preActivation, activation) : outputGrad;
     linearBackward(tape, x, weight, dy, transposed);
     if (bias) biasBackward(dy, bias.grad);
     if (dy !== outputGrad) tape.arena.release(dy);

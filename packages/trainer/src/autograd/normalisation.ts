@@ -1,10 +1,4 @@
-import {
-  type FloatTensor,
-  layerNormBackward,
-  layerNormForward,
-  rmsNormBackward,
-  rmsNormForward,
-} from "@cai/native";
+import { type FloatTensor, layerNormBackward, layerNormForward, rmsNormBackward, rmsNormForward } from "@cai/native";
 import type { Parameter, Tape, Variable } from "./tape.js";
 
 /** y = x · weight / sqrt(mean(x²) + eps) over the rows of x [N, C]. */

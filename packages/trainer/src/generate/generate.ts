@@ -38,7 +38,11 @@ export function* generateTokens(
     );
   }
   if (!Number.isInteger(options.maxTokens) || options.maxTokens < 0) {
-    throw new CaiError("E_ARGUMENT", "generate", `maxTokens must be an integer of at least 0, got ${options.maxTokens}`);
+    throw new CaiError(
+      "E_ARGUMENT",
+      "generate",
+      `maxTokens must be an integer of at least 0, got ${options.maxTokens}`,
+    );
   }
   const room = Math.min(options.maxTokens, maxSeqLen - prompt.length);
   const cache = new KeyValueCache(model.config, prompt.length + room);

@@ -57,9 +57,7 @@ function greatest(logits: Float32Array): number {
 }
 
 function descending(logits: Float32Array): Uint32Array {
-  return Uint32Array.from(logits, (_, id) => id).sort(
-    (a, b) => (logits[b] as number) - (logits[a] as number) || a - b,
-  );
+  return Uint32Array.from(logits, (_, id) => id).sort((a, b) => (logits[b] as number) - (logits[a] as number) || a - b);
 }
 
 function checkRange(name: string, value: number, valid: boolean, expected: string): void {

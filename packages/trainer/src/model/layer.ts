@@ -54,9 +54,7 @@ export class Layer {
     this.#index = index;
     this.#attentionNorm = normParameters(config, store, names.attentionNorm);
     this.#qkv = fused(names.qkv);
-    this.#headNorms = config.qkNorm
-      ? { query: store.get(names.queryNorm), key: store.get(names.keyNorm) }
-      : undefined;
+    this.#headNorms = config.qkNorm ? { query: store.get(names.queryNorm), key: store.get(names.keyNorm) } : undefined;
     this.#attentionOut = fused([names.attentionOut]);
     this.#feedForwardNorm = normParameters(config, store, names.feedForwardNorm);
     this.#feedForwardIn = fused(names.feedForwardIn);

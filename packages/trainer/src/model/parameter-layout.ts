@@ -45,7 +45,10 @@ export function parameterLayout(config: ModelConfig): ParameterSpec[] {
       ...linear(sizes([layer.attentionOut], [hiddenSize]), numHeads * headDim, residual),
       ...norm(layer.feedForwardNorm),
       ...linear(
-        sizes(layer.feedForwardIn, layer.feedForwardIn.map(() => config.intermediateSize)),
+        sizes(
+          layer.feedForwardIn,
+          layer.feedForwardIn.map(() => config.intermediateSize),
+        ),
         hiddenSize,
         normal,
       ),

@@ -2,8 +2,8 @@ import { type FloatTensor, type IntTensor, intTensor, matmul, randomNormal } fro
 import { attention, type Visibility } from "../autograd/attention.js";
 import { embedding } from "../autograd/embedding.js";
 import type { Parameter, Tape, Variable } from "../autograd/tape.js";
-import { linearCrossEntropy, type LossOptions } from "../loss/linear-cross-entropy.js";
-import { type Attend, Layer, normalise, normParameters, type NormParameters } from "./layer.js";
+import { type LossOptions, linearCrossEntropy } from "../loss/linear-cross-entropy.js";
+import { type Attend, Layer, type NormParameters, normalise, normParameters } from "./layer.js";
 import { type ModelConfig, windowOf } from "./model-config.js";
 import { modelNames } from "./names.js";
 import { parameterLayout } from "./parameter-layout.js";
@@ -78,9 +78,10 @@ export class Transformer {
     const logits = tape.arena.take([1, this.config.vocabSize]);
     matmul(last, this.#head.value, logits, { transposeB: true });
     const cap = this.config.logitSoftcap;
-    if (cap > 0) logits.data.forEach((value, i) => {
-      logits.data[i] = cap * Math.tanh(value / cap);
-    });
+    if (cap > 0)
+      logits.data.forEach((value, i) => {
+        logits.data[i] = cap * Math.tanh(value / cap);
+      });
     return logits;
   }
 
@@ -101,5 +102,8 @@ export class Transformer {
 
 function positionsFromZero(length: number, batchSize: number): IntTensor {
   const seqLen = length / batchSize;
-  return intTensor(Int32Array.from({ length }, (_, i) => i % seqLen), [length]);
+  return intTensor(
+    Int32Array.from({ length }, (_, i) => i % seqLen),
+    [length],
+  );
 }

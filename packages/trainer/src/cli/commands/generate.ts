@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { generateTokens } from "../../generate/generate.js";
-import { loadModel } from "../../load-model.js";
+import { type LoadedModel, loadModel } from "../../load-model.js";
 import { numberOption } from "../output.js";
 
 interface Options {
@@ -31,13 +31,12 @@ Examples:
   $ cai generate runs/start --prompt "Fellow citizens" --temperature 0.8 --top-p 0.95
   $ cai generate runs/start/checkpoints/step-00000400 --temperature 0`,
     )
-    .action((path: string, options: Options) => generate(path, options));
+    .action(async (path: string, options: Options) => generate(await loadModel(path), options));
 }
 
-function generate(path: string, options: Options): void {
-  const { model, tokenizer } = loadModel(path);
+function generate({ trainer, tokenizer }: LoadedModel, options: Options): void {
   const prompt = [tokenizer.endOfText, ...tokenizer.encode(options.prompt)];
-  const decoder = tokenizer.streamingDecoder();
+  const decoder = tokenizer.stream();
   const ids: number[] = [];
   let text = "";
   const emit = (piece: string) => {
@@ -45,7 +44,7 @@ function generate(path: string, options: Options): void {
     if (!options.json) process.stdout.write(piece);
   };
   if (!options.json) process.stdout.write(options.prompt);
-  for (const id of generateTokens(model, prompt, { ...options, endOfText: tokenizer.endOfText })) {
+  for (const id of generateTokens(trainer.model, prompt, { ...options, endOfText: tokenizer.endOfText })) {
     ids.push(id);
     emit(decoder.push(id));
   }

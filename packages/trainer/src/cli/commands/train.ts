@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { extname } from "node:path";
 import { Command } from "commander";
-import { readRecipeFile, type RecipeInput, resolveRecipe } from "../../config/index.js";
+import { type RecipeInput, readRecipeFile, resolveRecipe } from "../../config/index.js";
 import { recipeByName, recipes } from "../../recipes/index.js";
 import { newRunDirectory } from "../../run-folder.js";
 import { collect } from "../output.js";
