@@ -1,3 +1,4 @@
+export type { BackendWish } from "./backend.js";
 export { CaiError, type CaiErrorCode, isCaiError } from "./error.js";
 export { type AdamwOptions, adamwStep } from "./ops/adamw.js";
 export { bf16Round, bf16ToFloat32, float32ToBf16 } from "./ops/bf16.js";
@@ -5,7 +6,14 @@ export { type RandomStream, randomNormal, randomUniform } from "./ops/random.js"
 export { rmsNormBackward, rmsNormForward } from "./ops/rms-norm.js";
 export { sumOfSquares } from "./ops/sum-of-squares.js";
 export { Philox, type PhiloxWords, philox4x32 } from "./philox.js";
-export { allocateAligned, type BackendInfo, backendInfo, setThreads, threads } from "./runtime.js";
+export {
+  allocateAligned,
+  type BackendAttempt,
+  type BackendInfo,
+  backendInfo,
+  setThreads,
+  threads,
+} from "./runtime.js";
 export {
   bytesPerElement,
   type Device,
