@@ -1,3 +1,4 @@
+export type { BackendWish } from "./backend.js";
 export { CaiError, type CaiErrorCode, isCaiError } from "./error.js";
 export { type AdamwOptions, adamwStep } from "./ops/adamw.js";
 export { type AttentionOptions, attentionBackward, attentionForward } from "./ops/attention.js";
@@ -10,7 +11,14 @@ export { rmsNormBackward, rmsNormBackward, rmsNormForward, rmsNormForward } from
 export { rotary } from "./ops/rotary.js";
 export { sumOfSquares } from "./ops/sum-of-squares.js";
 export { Philox, type PhiloxWords, philox4x32 } from "./philox.js";
-export { allocateAligned, type BackendInfo, backendInfo, setThreads, threads } from "./runtime.js";
+export {
+  allocateAligned,
+  type BackendAttempt,
+  type BackendInfo,
+  backendInfo,
+  setThreads,
+  threads,
+} from "./runtime.js";
 export {
   bytesPerElement,
   type Device,
