@@ -1,6 +1,7 @@
 export { CaiError, type CaiErrorCode, isCaiError } from "./error.js";
 export { embeddingBackward, embeddingForward } from "./ops/embedding.js";
 export { layerNormBackward, layerNormForward } from "./ops/layer-norm.js";
+export { biasBackward, type MatmulOptions, matmul } from "./ops/matmul.js";
 export { rmsNormBackward, rmsNormForward } from "./ops/rms-norm.js";
 export { rotary } from "./ops/rotary.js";
 export { allocateAligned, type BackendInfo, backendInfo, setThreads, threads } from "./runtime.js";

@@ -4,11 +4,13 @@
 // clang-format off
 #define CAI_OPS(X) \
   X(AllocateAligned, "allocateAligned") \
+  X(BiasBackward, "biasBackward") \
   X(CpuTarget, "cpuTarget") \
   X(EmbeddingBackward, "embeddingBackward") \
   X(EmbeddingForward, "embeddingForward") \
   X(LayerNormBackward, "layerNormBackward") \
   X(LayerNormForward, "layerNormForward") \
+  X(Matmul, "matmul") \
   X(RmsNormBackward, "rmsNormBackward") \
   X(RmsNormForward, "rmsNormForward") \
   X(Rotary, "rotary") \
