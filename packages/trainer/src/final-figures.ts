@@ -11,9 +11,13 @@ const sampleTokens = 160;
 const sampleTemperature = 0.8;
 
 /** What a finished run is judged by: the whole validation split, what simpler models make of it, and a text. */
-export function finalFigures(trainer: Trainer): Pick<RunSummary, "valLoss" | "bitsPerByte" | "baselines" | "sample"> {
+export function finalFigures(trainer: Trainer): Pick<RunSummary, "sample" | "valLoss" | "bitsPerByte" | "baselines"> {
+  const hasValidation = readManifest(trainer.recipe.data.dir).totals.val.tokens > 0;
+  return { ...(hasValidation && validationFigures(trainer)), sample: sample(trainer) };
+}
+
+function validationFigures(trainer: Trainer): Pick<RunSummary, "valLoss" | "bitsPerByte" | "baselines"> {
   const { data, batchSize } = trainer.recipe;
-  if (readManifest(data.dir).totals.val.tokens === 0) return { sample: sample(trainer) };
   const { loss, bitsPerByte } = evaluate(trainer, evalBatches({ dir: data.dir, seqLen: data.seqLen, batchSize }));
   const { tokenBigram, byteBigram } = cachedBaselines(data.dir);
   return {
@@ -23,7 +27,6 @@ export function finalFigures(trainer: Trainer): Pick<RunSummary, "valLoss" | "bi
       { name: "interpolated token bigram", bitsPerByte: tokenBigram.bitsPerByte, valLoss: tokenBigram.natsPerToken },
       { name: "byte bigram", bitsPerByte: byteBigram.bitsPerByte },
     ],
-    sample: sample(trainer),
   };
 }
 

@@ -1,7 +1,7 @@
 import { CaiError, type FloatTensor } from "@cai/native";
 import { z } from "zod";
 import { type LoadedCheckpoint, saveCheckpoint } from "./checkpoint/index.js";
-import type { BatchLoader } from "./data/index.js";
+import type { BatchLoader, LoaderState } from "./data/index.js";
 import { huggingFaceConfig } from "./model/hugging-face-config.js";
 import type { ParameterStore } from "./model/parameter-store.js";
 import type { Trainer } from "./trainer.js";
@@ -63,7 +63,7 @@ export async function restoreTrainingState(
   checkpoint: LoadedCheckpoint,
   trainer: Trainer,
   counters: Counters,
-): Promise<unknown> {
+): Promise<LoaderState> {
   const parsed = stateSchema.safeParse(checkpoint.state);
   if (!parsed.success) {
     throw new CaiError("E_FORMAT", "checkpoint", `${checkpoint.dir}: state.json is of another version`, {
@@ -74,7 +74,8 @@ export async function restoreTrainingState(
   await readInto(checkpoint, "optimizer", moments(trainer.model.parameters));
   trainer.optimizer.updates = parsed.data.updates;
   Object.assign(counters, parsed.data.counters);
-  return parsed.data.data;
+  // The loader checks it: only it knows what its state must be.
+  return parsed.data.data as LoaderState;
 }
 
 /** Fills `parameters` from a checkpoint's model.safetensors. */
