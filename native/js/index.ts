@@ -7,22 +7,11 @@ export { embeddingBackward, embeddingForward } from "./ops/embedding.js";
 export { layerNormBackward, layerNormForward } from "./ops/layer-norm.js";
 export { biasBackward, type MatmulOptions, matmul } from "./ops/matmul.js";
 export { type RandomStream, randomNormal, randomUniform } from "./ops/random.js";
-export { rmsNormBackward, rmsNormBackward, rmsNormForward, rmsNormForward } from "./ops/rms-norm.js";
-export { embeddingBackward, embeddingForward } from "./ops/embedding.js";
-export { layerNormBackward, layerNormForward } from "./ops/layer-norm.js";
-export { biasBackward, type MatmulOptions, matmul } from "./ops/matmul.js";
 export { rmsNormBackward, rmsNormForward } from "./ops/rms-norm.js";
 export { rotary } from "./ops/rotary.js";
 export { sumOfSquares } from "./ops/sum-of-squares.js";
 export { Philox, type PhiloxWords, philox4x32 } from "./philox.js";
-export {
-  allocateAligned,
-  type BackendAttempt,
-  type BackendInfo,
-  backendInfo,
-  setThreads,
-  threads,
-} from "./runtime.js";
+export { allocateAligned, type BackendAttempt, type BackendInfo, backendInfo, setThreads, threads } from "./runtime.js";
 export {
   bytesPerElement,
   type Device,
