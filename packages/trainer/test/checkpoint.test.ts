@@ -1,4 +1,15 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { floatTensor, tensorOver, zeros } from "@cai/native";
@@ -77,6 +88,14 @@ describe("saveCheckpoint and loadCheckpoint", () => {
     await file.close();
     const bad = { ...base, tensors: { ...base.tensors, "../x": residuals } };
     await expect(saveCheckpoint(run, bad)).rejects.toThrow(/expected a lower-case file name, got "\.\.\/x"/);
+  });
+
+  it("hold the tokenizer too, byte by byte", async () => {
+    const dir = await saveCheckpoint(newRun(), { ...content(1), tokenizer: '{"a":"ü"}\n' });
+    expect(readFileSync(join(dir, "tokenizer.json"), "utf8")).toBe('{"a":"ü"}\n');
+    expect(await checkpointDigest(dir)).toBe(await checkpointDigest(await saveCheckpoint(newRun(), content(1))));
+    truncateSync(join(dir, "tokenizer.json"), 3);
+    await expect(loadCheckpoint(dir)).rejects.toThrow(/tokenizer\.json is truncated/);
   });
 
   it("keeps the last n, leftovers gone", async () => {
@@ -183,23 +202,55 @@ describe("a damaged checkpoint", () => {
   };
 
   const damages: [string, (dir: string) => void, RegExp][] = [
-    ["no manifest", (dir) => rmSync(join(dir, "manifest.json")), /manifest\.json is missing: no checkpoint, or one that was torn/],
+    [
+      "no manifest",
+      (dir) => rmSync(join(dir, "manifest.json")),
+      /manifest\.json is missing: no checkpoint, or one that was torn/,
+    ],
     ["a torn manifest", (dir) => truncateSync(join(dir, "manifest.json"), 40), /manifest\.json is torn/],
     ["an empty manifest", (dir) => truncateSync(join(dir, "manifest.json"), 0), /manifest\.json is torn/],
     ["another program's manifest", (dir) => writeFileSync(join(dir, "manifest.json"), '{"name":"app"}'), /foreign/],
     ["a manifest that is no object", (dir) => writeFileSync(join(dir, "manifest.json"), "null"), /foreign/],
-    ["a newer version", (dir) => manifest(dir, (m) => ({ ...m, version: 2, more: 1 })), /version 2 is newer than 1.*newer @cai\/trainer/],
-    ["a manifest with unknown fields", (dir) => manifest(dir, (m) => ({ ...m, extra: 1 })), /manifest\.json is damaged/],
-    ["a manifest that lists too little", (dir) => manifest(dir, (m) => ({ ...m, files: {} })), /damaged \(files: a required file is not listed\)/],
+    [
+      "a newer version",
+      (dir) => manifest(dir, (m) => ({ ...m, version: 2, more: 1 })),
+      /version 2 is newer than 1.*newer @cai\/trainer/,
+    ],
+    [
+      "a manifest with unknown fields",
+      (dir) => manifest(dir, (m) => ({ ...m, extra: 1 })),
+      /manifest\.json is damaged/,
+    ],
+    [
+      "a manifest that lists too little",
+      (dir) => manifest(dir, (m) => ({ ...m, files: {} })),
+      /damaged \(files: a required file is not listed\)/,
+    ],
     [
       "a manifest that points outside",
-      (dir) => manifest(dir, (m) => ({ ...m, files: { ...(m.files as object), "../../x.json": { bytes: 1, sha256: "0".repeat(64) } } })),
+      (dir) =>
+        manifest(dir, (m) => ({
+          ...m,
+          files: { ...(m.files as object), "../../x.json": { bytes: 1, sha256: "0".repeat(64) } },
+        })),
       /damaged/,
     ],
     ["a missing file", (dir) => rmSync(join(dir, "optimizer.safetensors")), /optimizer\.safetensors is missing/],
-    ["a truncated file", (dir) => truncateSync(join(dir, "model.safetensors"), 20), /model\.safetensors is truncated: expected \d+ bytes, got 20/],
-    ["a file that has grown", (dir) => writeFileSync(join(dir, "state.json"), "x", { flag: "a" }), /state\.json has grown/],
-    ["one flipped bit in the weights", (dir) => flip(join(dir, "model.safetensors")), /model\.safetensors is corrupt: expected sha256/],
+    [
+      "a truncated file",
+      (dir) => truncateSync(join(dir, "model.safetensors"), 20),
+      /model\.safetensors is truncated: expected \d+ bytes, got 20/,
+    ],
+    [
+      "a file that has grown",
+      (dir) => writeFileSync(join(dir, "state.json"), "x", { flag: "a" }),
+      /state\.json has grown/,
+    ],
+    [
+      "one flipped bit in the weights",
+      (dir) => flip(join(dir, "model.safetensors")),
+      /model\.safetensors is corrupt: expected sha256/,
+    ],
     ["one flipped bit in the recipe", (dir) => flip(join(dir, "recipe.json")), /recipe\.json is corrupt/],
   ];
 
@@ -208,7 +259,10 @@ describe("a damaged checkpoint", () => {
     await saveCheckpoint(run, content(1));
     const dir = await saveCheckpoint(run, content(2));
     damage(dir);
-    await expect(loadCheckpoint(dir)).rejects.toMatchObject({ code: "E_FORMAT", message: expect.stringMatching(message) });
+    await expect(loadCheckpoint(dir)).rejects.toMatchObject({
+      code: "E_FORMAT",
+      message: expect.stringMatching(message),
+    });
     await expect(checkpointDigest(dir)).rejects.toThrow(message);
     const { newest, skipped } = await newestGoodCheckpoint(run);
     expect(newest?.step).toBe(1);
@@ -217,7 +271,9 @@ describe("a damaged checkpoint", () => {
 
   it("of another version of the recipe is refused by name", async () => {
     const dir = await saveCheckpoint(newRun(), { ...content(1), recipe: { ...recipe, steps: 0 } });
-    await expect(loadCheckpoint(dir)).rejects.toThrow(/recipe\.json is of another version: .*steps: expected an integer/);
+    await expect(loadCheckpoint(dir)).rejects.toThrow(
+      /recipe\.json is of another version: .*steps: expected an integer/,
+    );
   });
 
   it("that is not there is an E_IO", async () => {

@@ -142,7 +142,9 @@ describe("parseRecipe", () => {
   });
 
   it("does not let a hostile key through", () => {
-    const hostile = JSON.parse('{"__proto__": {"steps": 1}, "data": {"dir": "d", "seqLen": 1, "weights": {"../x": 1}}}');
+    const hostile = JSON.parse(
+      '{"__proto__": {"steps": 1}, "data": {"dir": "d", "seqLen": 1, "weights": {"../x": 1}}}',
+    );
     const lines = problems(() => parseRecipe({ ...base(), ...hostile }));
     expect(lines.some((line) => line.startsWith("data.weights"))).toBe(true);
     expect(({} as Record<string, unknown>).steps).toBeUndefined();
@@ -239,7 +241,9 @@ describe("applyOverrides", () => {
   });
 
   it("refuses a path through what is no section", () => {
-    expect(problems(() => applyOverrides({ model: 3 }, ["model.bias=true"]))[0]).toMatch(/model to be a section.*got 3/);
+    expect(problems(() => applyOverrides({ model: 3 }, ["model.bias=true"]))[0]).toMatch(
+      /model to be a section.*got 3/,
+    );
   });
 });
 

@@ -40,7 +40,9 @@ describe("recipes", () => {
 
   it("every recipe can be had by name, and a wrong name is answered with the right ones", () => {
     for (const name of Object.keys(recipes)) expect(resolved(name).name).toBe(name);
-    expect(() => recipeByName("gpt3", { dataDir: "d" })).toThrow(/gpt2-m, gpt2-s, llama-tiny, smoke, start.*got "gpt3"/);
+    expect(() => recipeByName("gpt3", { dataDir: "d" })).toThrow(
+      /gpt2-m, gpt2-s, llama-tiny, smoke, start.*got "gpt3"/,
+    );
     expect(() => recipeByName("toString", { dataDir: "d" })).toThrow(/expected one of/);
   });
 });

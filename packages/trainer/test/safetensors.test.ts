@@ -49,7 +49,7 @@ describe("writeSafetensors", () => {
   it("reads back every dtype bit by bit, empty and scalar tensors too", async () => {
     const tensors = {
       "model.embed.weight": floatTensor(Float32Array.of(Number.NaN, -0, Number.POSITIVE_INFINITY, 1e-45), [2, 2]),
-      "ü\n\"\\": tensorOver("bfloat16", Uint16Array.of(0x3f80, 0x7fc1, 0xffff), [3]),
+      'ü\n"\\': tensorOver("bfloat16", Uint16Array.of(0x3f80, 0x7fc1, 0xffff), [3]),
       ids: tensorOver("int32", Int32Array.of(-(2 ** 31), 2 ** 31 - 1), [1, 2, 1]),
       q: tensorOver("int8", Int8Array.of(-128, 127, 3), [3]),
       u: tensorOver("uint8", Uint8Array.of(255), []),
@@ -94,9 +94,14 @@ describe("writeSafetensors", () => {
   it("handles tensors larger than its buffer, strided ones too", async () => {
     const rows = 700;
     const data = randomFloats(rows * 2000, 1);
-    const path = await write({ dense: floatTensor(data, [rows, 2000]), half: floatTensor(data, [rows, 1999], [2000, 1]) });
+    const path = await write({
+      dense: floatTensor(data, [rows, 2000]),
+      half: floatTensor(data, [rows, 1999], [2000, 1]),
+    });
     const { tensors } = await readSafetensors(path);
-    expect(Buffer.compare(Buffer.from(tensors.get("dense")?.data.buffer as ArrayBuffer), Buffer.from(data.buffer))).toBe(0);
+    expect(
+      Buffer.compare(Buffer.from(tensors.get("dense")?.data.buffer as ArrayBuffer), Buffer.from(data.buffer)),
+    ).toBe(0);
     const half = tensors.get("half")?.data as Float32Array;
     for (const row of [0, 1, 523, 524, 525, 699]) {
       expect(half.subarray(row * 1999, (row + 1) * 1999)).toEqual(data.subarray(row * 2000, row * 2000 + 1999));
@@ -132,7 +137,12 @@ describe("SafetensorsFile", () => {
     const memory = new Float32Array(10);
     await file.readInto("a", floatTensor(memory.subarray(2), [2, 3]));
     expect([...memory]).toEqual([0, 0, ...data, 0, 0]);
-    for (const target of [zeros([3, 2]), zeros([6]), zeros([2, 3], "int32"), floatTensor(new Float32Array(8), [2, 3], [4, 1])]) {
+    for (const target of [
+      zeros([3, 2]),
+      zeros([6]),
+      zeros([2, 3], "int32"),
+      floatTensor(new Float32Array(8), [2, 3], [4, 1]),
+    ]) {
       await expect(file.readInto("a", target)).rejects.toThrow(/"a": expected a dense tensor .*, got float32 \[2,3\]/);
     }
     await expect(file.read("c")).rejects.toThrow(/no tensor "c" among 2/);
@@ -147,7 +157,9 @@ describe("SafetensorsFile", () => {
   });
 
   it("keeps a tensor of a hostile name as a name", async () => {
-    const { tensors } = await readSafetensors(craft('{"__proto__":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', Uint8Array.of(1)));
+    const { tensors } = await readSafetensors(
+      craft('{"__proto__":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', Uint8Array.of(1)),
+    );
     expect(tensors.get("__proto__")?.data).toEqual(Uint8Array.of(1));
   });
 
@@ -156,7 +168,11 @@ describe("SafetensorsFile", () => {
   const hostile: [string, () => string, RegExp][] = [
     ["an empty file", () => craftRaw([]), /truncated: 0 bytes/],
     ["a file shorter than a header length", () => craftRaw([1, 2, 3]), /truncated: 3 bytes/],
-    ["a header length beyond the file", () => craft("{}", four, 100n), /truncated: a header of 100 bytes, but 6 follow/],
+    [
+      "a header length beyond the file",
+      () => craft("{}", four, 100n),
+      /truncated: a header of 100 bytes, but 6 follow/,
+    ],
     ["a header length of 2^64 - 1", () => craft("{}", four, 2n ** 64n - 1n), /longer than the allowed 100000000/],
     ["a header above the limit", () => craft("{}", four, 100_000_001n), /longer than the allowed/],
     ["an empty header", () => craft("", four), /not JSON/],
@@ -168,26 +184,73 @@ describe("SafetensorsFile", () => {
     ["null", () => craft("null"), /must be a JSON object/],
     ["metadata that is no object", () => craft({ __metadata__: [] }), /__metadata__ must be an object/],
     ["metadata of numbers", () => craft({ __metadata__: { a: 1 } }), /__metadata__ "a" must be a string/],
-    ["a name twice", () => craft('{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"\\u0061":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}'), /"a" twice/],
-    ["a field twice", () => craft('{"a":{"dtype":"U8","dtype":"I8","shape":[0],"data_offsets":[0,0]}}'), /"dtype" twice/],
+    [
+      "a name twice",
+      () =>
+        craft(
+          '{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"\\u0061":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}',
+        ),
+      /"a" twice/,
+    ],
+    [
+      "a field twice",
+      () => craft('{"a":{"dtype":"U8","dtype":"I8","shape":[0],"data_offsets":[0,0]}}'),
+      /"dtype" twice/,
+    ],
     ["a tensor that is null", () => craft(one(null)), /"t": expected dtype F32, BF16, I32, I8, U8, got undefined/],
     ["an unknown dtype", () => craft(one(info("F128", [1], 0, 4)), four), /got "F128"/],
     ["a dtype of another language", () => craft(one(info("float32", [1], 0, 4)), four), /got "float32"/],
     ["a negative size", () => craft(one(info("U8", [-4], 0, 4)), four), /expected a shape of sizes, got \[-4\]/],
     ["a fractional size", () => craft(one(info("U8", [0.5], 0, 4)), four), /expected a shape of sizes/],
     ["a shape that is no list", () => craft(one(info("U8", "4", 0, 4)), four), /expected a shape of sizes, got "4"/],
-    ["one offset", () => craft(one({ dtype: "U8", shape: [4], data_offsets: [4] }), four), /expected data_offsets \[begin, end\]/],
+    [
+      "one offset",
+      () => craft(one({ dtype: "U8", shape: [4], data_offsets: [4] }), four),
+      /expected data_offsets \[begin, end\]/,
+    ],
     ["negative offsets", () => craft(one(info("U8", [4], -4, 0)), four), /expected data_offsets/],
-    ["offsets the wrong way round", () => craft(one(info("U8", [4], 4, 0)), four), /takes 4 bytes, but its offsets span -4/],
-    ["a size that does not fit its offsets", () => craft(one(info("F32", [4], 0, 4)), four), /takes 16 bytes, but its offsets span 4/],
-    ["a shape whose product overflows", () => craft(one(info("U8", [2 ** 40, 2 ** 40], 0, 4)), four), /takes 1\.2.*e\+24 bytes/],
-    ["offsets beyond the file", () => craft(one(info("U8", [8], 0, 8)), four), /truncated: tensor "t" ends at byte 8 .* holds 4/],
+    [
+      "offsets the wrong way round",
+      () => craft(one(info("U8", [4], 4, 0)), four),
+      /takes 4 bytes, but its offsets span -4/,
+    ],
+    [
+      "a size that does not fit its offsets",
+      () => craft(one(info("F32", [4], 0, 4)), four),
+      /takes 16 bytes, but its offsets span 4/,
+    ],
+    [
+      "a shape whose product overflows",
+      () => craft(one(info("U8", [2 ** 40, 2 ** 40], 0, 4)), four),
+      /takes 1\.2.*e\+24 bytes/,
+    ],
+    [
+      "offsets beyond the file",
+      () => craft(one(info("U8", [8], 0, 8)), four),
+      /truncated: tensor "t" ends at byte 8 .* holds 4/,
+    ],
     ["huge offsets", () => craft(one(info("U8", [2 ** 50], 0, 2 ** 50)), four), /truncated: tensor "t"/],
     ["overlapping tensors", () => craft({ a: info("U8", [3], 0, 3), b: info("U8", [2], 2, 4) }, four), /"b" overlaps/],
-    ["a tensor inside another", () => craft({ a: info("U8", [4], 0, 4), b: info("U8", [1], 1, 2) }, four), /"b" overlaps/],
-    ["an empty tensor inside another", () => craft({ a: info("U8", [4], 0, 4), b: info("U8", [0], 1, 1) }, four), /"b" overlaps/],
-    ["a hole between tensors", () => craft({ a: info("U8", [1], 0, 1), b: info("U8", [2], 2, 4) }, four), /bytes 1 to 2 .*before tensor "b"/],
-    ["a hole at the start", () => craft(one(info("U8", [2], 2, 4)), four), /bytes 0 to 2 of the data belong to no tensor/],
+    [
+      "a tensor inside another",
+      () => craft({ a: info("U8", [4], 0, 4), b: info("U8", [1], 1, 2) }, four),
+      /"b" overlaps/,
+    ],
+    [
+      "an empty tensor inside another",
+      () => craft({ a: info("U8", [4], 0, 4), b: info("U8", [0], 1, 1) }, four),
+      /"b" overlaps/,
+    ],
+    [
+      "a hole between tensors",
+      () => craft({ a: info("U8", [1], 0, 1), b: info("U8", [2], 2, 4) }, four),
+      /bytes 1 to 2 .*before tensor "b"/,
+    ],
+    [
+      "a hole at the start",
+      () => craft(one(info("U8", [2], 2, 4)), four),
+      /bytes 0 to 2 of the data belong to no tensor/,
+    ],
     ["bytes after the last tensor", () => craft(one(info("U8", [2], 0, 2)), four), /2 bytes follow the last tensor/],
     ["data but no tensor", () => craft({}, four), /4 bytes follow/],
   ];
@@ -211,9 +274,15 @@ describe("SafetensorsFile", () => {
 
   it("either reads a damaged file or refuses it, never anything else", async () => {
     const dtypes: DType[] = ["float32", "bfloat16", "int32", "int8", "uint8"];
-    const source = readFileSync(await write(Object.fromEntries(dtypes.map((dtype) => [`t.${dtype}`, zeros([2, 3], dtype)]))));
+    const source = readFileSync(
+      await write(Object.fromEntries(dtypes.map((dtype) => [`t.${dtype}`, zeros([2, 3], dtype)]))),
+    );
     const path = newPath();
-    const damage = fc.record({ at: fc.nat(source.length - 1), byte: fc.nat(255), cut: fc.option(fc.nat(source.length)) });
+    const damage = fc.record({
+      at: fc.nat(source.length - 1),
+      byte: fc.nat(255),
+      cut: fc.option(fc.nat(source.length)),
+    });
     await fc.assert(
       fc.asyncProperty(damage, async ({ at, byte, cut }) => {
         const bytes = Buffer.from(source);

@@ -43,7 +43,7 @@ export async function loadCheckpoint(dir: string): Promise<LoadedCheckpoint> {
 
 /**
  * One sha256 (hexadecimal) over tensors and state, the same for the same training state wherever and whenever it was
- * saved: recipe and config are not in it.
+ * saved: recipe, config and tokenizer are not in it.
  *
  * @throws CaiError as {@link loadCheckpoint} does.
  */

@@ -60,10 +60,14 @@ export function refuse(dir: string, reason: string, cause?: unknown): never {
 async function readManifest(dir: string): Promise<Manifest> {
   const value = parseManifest(dir, await readManifestText(dir));
   const identity = identitySchema.safeParse(value);
-  if (!identity.success) return refuse(dir, `${manifestName} is foreign: expected format "${formatName}" and a version`);
+  if (!identity.success)
+    return refuse(dir, `${manifestName} is foreign: expected format "${formatName}" and a version`);
   const { version } = identity.data;
   if (version > formatVersion) {
-    refuse(dir, `format version ${version} is newer than ${formatVersion}, the newest known here: use a newer @cai/trainer`);
+    refuse(
+      dir,
+      `format version ${version} is newer than ${formatVersion}, the newest known here: use a newer @cai/trainer`,
+    );
   }
   const manifest = manifestSchema.safeParse(value);
   if (manifest.success) return manifest.data;

@@ -31,6 +31,8 @@ export interface CheckpointContent {
   readonly recipe: Recipe;
   /** The content of config.json. */
   readonly config: object;
+  /** The text of tokenizer.json, to make the folder complete by itself. */
+  readonly tokenizer?: string;
 }
 
 const temporaryPrefix = ".tmp-";
@@ -96,13 +98,16 @@ async function writeContent(dir: string, content: CheckpointContent): Promise<vo
   files["state.json"] = await writeText(join(dir, "state.json"), canonicalJson(content.state, "state"));
   files["recipe.json"] = await writeText(join(dir, "recipe.json"), JSON.stringify(content.recipe, null, 2));
   files["config.json"] = await writeText(join(dir, "config.json"), JSON.stringify(content.config, null, 2));
+  if (content.tokenizer !== undefined) {
+    files["tokenizer.json"] = await writeText(join(dir, "tokenizer.json"), content.tokenizer);
+  }
   const manifest: Manifest = { format: formatName, version: formatVersion, step: content.step, files };
   await writeText(join(dir, manifestName), JSON.stringify(manifest, null, 2));
   await syncDirectory(dir);
 }
 
 async function writeText(path: string, text: string): Promise<FileDigest> {
-  return await writeSynced(path, [new TextEncoder().encode(`${text}\n`)]);
+  return await writeSynced(path, [new TextEncoder().encode(text.endsWith("\n") ? text : `${text}\n`)]);
 }
 
 async function moveIntoPlace(root: string, temporary: string, name: string): Promise<void> {

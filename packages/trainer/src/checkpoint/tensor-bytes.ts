@@ -43,7 +43,11 @@ export function isDense({ shape, strides }: Tensor): boolean {
 export function requireLittleEndianCpu(name: string, { device }: Tensor): void {
   if (device !== "cpu" || endianness() !== "LE") {
     const place = device === "cpu" ? "on a big-endian machine" : `on ${device}`;
-    throw new CaiError("E_DEVICE", "safetensors", `tensor ${JSON.stringify(name)} is ${place}: copy it to the CPU first`);
+    throw new CaiError(
+      "E_DEVICE",
+      "safetensors",
+      `tensor ${JSON.stringify(name)} is ${place}: copy it to the CPU first`,
+    );
   }
 }
 

@@ -42,7 +42,10 @@ export function flag() {
 
 /** A name fit for a folder: letters, digits, dot, dash and underscore, not starting with a mark. */
 export function folderName() {
-  const options = { error: "1 to 100 letters, digits, dots, dashes or underscores, starting with a letter or digit", abort: true };
+  const options = {
+    error: "1 to 100 letters, digits, dots, dashes or underscores, starting with a letter or digit",
+    abort: true,
+  };
   return z.string(options).regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, options);
 }
 

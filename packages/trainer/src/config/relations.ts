@@ -24,7 +24,11 @@ function checkHeads({ model }: RecipeFields, report: Report): void {
   const width = headDim ?? hiddenSize / numHeads;
   if (positions === "rotary" && width % 2 !== 0) {
     const expected = "an even number for rotary positions";
-    report("model.headDim", headDim === undefined ? `${expected} (hiddenSize / numHeads when not set)` : expected, width);
+    report(
+      "model.headDim",
+      headDim === undefined ? `${expected} (hiddenSize / numHeads when not set)` : expected,
+      width,
+    );
   }
 }
 
