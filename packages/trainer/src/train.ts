@@ -42,7 +42,7 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
   // The recipe, and where the run stands.
   const checkpoint = job.kind === "resume" ? await newestCheckpoint(runDir, job) : undefined;
   const recipe = checkpoint?.recipe ?? (job as { recipe: Recipe }).recipe;
-  if (!checkpoint) createRunFolder(runDir, recipe);
+  if (!checkpoint) requireNewFolder(runDir);
   let step = checkpoint?.step ?? 0;
   let directory = checkpoint?.dir;
 
@@ -54,7 +54,8 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
   requireVocabulary(recipe);
   const batches = new BatchLoader({ ...data, batchSize, seed: recipe.seed, ...(state && { state }) });
   const tokenizer = readFileSync(join(data.dir, "tokenizer.json"), "utf8");
-  await discardCheckpointsAfter(runDir, step);
+  if (checkpoint) await discardCheckpointsAfter(runDir, step);
+  else createRunFolder(runDir, recipe);
   const metrics = new MetricsWriter(runDir, step);
   const parameters = trainer.numParameters;
   onEvent({ type: "start", step, steps: recipe.steps, parameters, threads: threads() });
@@ -107,7 +108,7 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
     steps: step,
     parameters,
     tokens: counters.tokens,
-    ...(trainLoss !== undefined && { trainLoss }),
+    ...(trainLoss !== undefined && Number.isFinite(trainLoss) && { trainLoss }),
     ...(finished && finalFigures(trainer)),
     ...(speed !== undefined && { tokensPerSecond: speed }),
     seconds: (performance.now() - began) / 1000,
@@ -128,7 +129,6 @@ function validate(trainer: Trainer): { valLoss?: number; valBitsPerByte?: number
 }
 
 function createRunFolder(runDir: string, recipe: Recipe): void {
-  requireNewFolder(runDir);
   mkdirSync(runDir, { recursive: true });
   writeFileAtomically(join(runDir, "recipe.json"), `${JSON.stringify(recipe, null, 2)}\n`);
 }

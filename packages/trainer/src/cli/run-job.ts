@@ -1,10 +1,12 @@
 import { createConsola } from "consola";
+import type { RunSummary } from "../metrics/index.js";
 import { trainInWorker } from "../run-in-worker.js";
 import type { TrainJob } from "../train.js";
-import type { TrainEvent, TrainSummary } from "../training-events.js";
+import type { TrainEvent } from "../training-events.js";
 import { exitCodes } from "./exit-codes.js";
-import { columns, grouped } from "./output.js";
+import { grouped } from "./output.js";
 import { createProgress, type Progress } from "./progress.js";
+import { summaryText } from "./summary-text.js";
 
 const words = createConsola({ stdout: process.stderr, stderr: process.stderr });
 
@@ -13,12 +15,12 @@ const words = createConsola({ stdout: process.stderr, stderr: process.stderr });
  * the process at once.
  */
 export async function runJob(job: TrainJob, json = false): Promise<number> {
-  const show = json ? showJson() : showWords();
+  const show = json ? showJson() : showWords(job.runDir);
   const training = trainInWorker(job, show.event);
   const interrupt = () => {
     process.off("SIGINT", interrupt);
     process.off("SIGTERM", interrupt);
-    words.info("stopping after this step; press Ctrl-C again to end at once, without a checkpoint");
+    show.message("Stopping after this step. Ctrl-C again ends at once, without a checkpoint.");
     training.stop();
   };
   process.on("SIGINT", interrupt);
@@ -36,11 +38,45 @@ export async function runJob(job: TrainJob, json = false): Promise<number> {
 
 interface Show {
   event(event: TrainEvent): void;
-  end(summary: TrainSummary): void;
+  message(text: string): void;
+  end(summary: RunSummary): void;
   close(): void;
 }
 
+/** JSON lines on stdout: events, then the summary. */
 function showJson(): Show {
-  const line = (value: object) => process.stdout.write(`${JSON.stringify(value)}\n`);
-  return { event: line, end: (summary) => line({ type: "summary", ...summary }), close: () => {} };
+  const line = (value: object) => void process.stdout.write(`${JSON.stringify(value)}\n`);
+  return {
+    event: line,
+    message: (text) => words.info(text),
+    end: (summary) => line({ type: "summary", ...summary }),
+    close: () => {},
+  };
+}
+
+/** Progress on stderr, the summary on stdout. */
+function showWords(runDir: string): Show {
+  let progress: Progress | undefined;
+  const close = () => progress?.close();
+  const message = (text: string) => (progress ? progress.message(text) : words.info(text));
+  const event = (told: TrainEvent) => {
+    if (told.type === "start") {
+      const { parameters, threads, step, steps } = told;
+      const where = step > 0 ? `from step ${step} of ${steps}` : `${steps} steps`;
+      words.info(`${runDir}: ${grouped(parameters)} parameters, ${where}, ${threads} threads`);
+      progress = createProgress({ firstStep: step });
+    } else if (told.type === "step") {
+      const { step, loss, valLoss, tokensPerSecond } = told.metrics;
+      progress?.update({ step, steps: told.steps, loss, tokensPerSecond });
+      if (typeof valLoss === "number") message(`step ${step}: validation loss ${valLoss.toFixed(4)}`);
+    } else if (told.type === "finishing") {
+      close();
+      words.info("measuring the whole validation split and the baselines");
+    }
+  };
+  const end = (summary: RunSummary) => {
+    close();
+    process.stdout.write(`${summaryText(runDir, summary)}\n`);
+  };
+  return { event, message, end, close };
 }
