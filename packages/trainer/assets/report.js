@@ -41,11 +41,16 @@
     return size < 1e-2 || size >= 1e5 ? value.toExponential(2) : String(Number(value.toPrecision(3)));
   }
 
-  /** @param {number} value */
-  function tick(value) {
-    const size = Math.abs(value);
-    if (size >= 1e4) return value.toLocaleString("en", { notation: "compact" });
-    if (size >= 1e-2 || value === 0) return String(Number(value.toPrecision(6)));
+  /** One style for all ticks of an axis. @param {(number | null)[]} values */
+  function tickLabels(values) {
+    const thousands = values.some((value) => Math.abs(value ?? 0) >= 1e4);
+    return values.map((value) => (value === null ? "" : tick(value, thousands)));
+  }
+
+  /** @param {number} value @param {boolean} thousands */
+  function tick(value, thousands) {
+    if (thousands) return value.toLocaleString("en", { notation: "compact", maximumSignificantDigits: 4 });
+    if (Math.abs(value) >= 1e-2 || value === 0) return String(Number(value.toPrecision(6)));
     return Number(value.toPrecision(3)).toExponential();
   }
 
@@ -104,7 +109,7 @@
       labelSize: 20,
       grid: { stroke: colour("grid"), width: 1, filter: (_plot, splits) => (log ? powersOfTen(splits) : splits) },
       ticks: { show: false },
-      values: (_plot, splits) => splits.map((value) => (value === null ? "" : tick(value))),
+      values: (_plot, splits) => tickLabels(splits),
     };
   }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
@@ -13,7 +13,9 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { loadCheckpoint, newestGoodCheckpoint, saveCheckpoint } from "../src/checkpoint/index.js";
 
 // Beside the package, so that the program finds its dependencies.
-const built = mkdtempSync(fileURLToPath(new URL("../node_modules/.crash-test-", import.meta.url)));
+const modules = fileURLToPath(new URL("../node_modules/", import.meta.url));
+mkdirSync(modules, { recursive: true });
+const built = mkdtempSync(join(modules, ".crash-test-"));
 const run = mkdtempSync(join(tmpdir(), "cai-crash-"));
 
 beforeAll(async () => {

@@ -1,6 +1,7 @@
-import { readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { stringify as toYaml } from "yaml";
+import { readRecipeFile } from "../config/read-recipe-file.js";
 import { writeFileAtomically } from "../data/atomic-file.js";
 import { readAsset, readDependency } from "./assets.js";
 import { chartsOf, recordsPerPoint } from "./charts.js";
@@ -15,7 +16,7 @@ import { summarySections } from "./summary-sections.js";
  *
  * @param summary what the metrics don't tell; the summary.json of the run folder when absent.
  * @returns the path of the report.
- * @throws CaiError `E_FORMAT` when metrics.jsonl or summary.json is damaged.
+ * @throws CaiError `E_FORMAT` when metrics.jsonl or summary.json is damaged, `E_CONFIG` when recipe.json is.
  */
 export function writeReport(runDir: string, summary: Partial<RunSummary> = readSummary(runDir)): string {
   const records = readMetrics(runDir);
@@ -88,11 +89,7 @@ function chartWords({ recordsPerPoint: size }: Content): string {
   return `Drag to zoom, double-click to zoom out; the values under the pointer are beside each name.${averaged}`;
 }
 
-function readRecipe(runDir: string): Record<string, unknown> | undefined {
-  try {
-    return JSON.parse(readFileSync(join(runDir, "recipe.json"), "utf8")) as Record<string, unknown>;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+function readRecipe(runDir: string): { name?: unknown; steps?: unknown } | undefined {
+  const path = join(runDir, "recipe.json");
+  return existsSync(path) ? readRecipeFile(path) : undefined;
 }
