@@ -1,9 +1,11 @@
 export { CaiError, type CaiErrorCode, isCaiError } from "./error.js";
+export { type ActivationKind, activationBackward, activationForward } from "./ops/activation.js";
 export { embeddingBackward, embeddingForward } from "./ops/embedding.js";
 export { layerNormBackward, layerNormForward } from "./ops/layer-norm.js";
 export { biasBackward, type MatmulOptions, matmul } from "./ops/matmul.js";
 export { rmsNormBackward, rmsNormForward } from "./ops/rms-norm.js";
 export { rotary } from "./ops/rotary.js";
+export { siluGatedBackward, siluGatedForward } from "./ops/silu-gated.js";
 export { allocateAligned, type BackendInfo, backendInfo, setThreads, threads } from "./runtime.js";
 export {
   bytesPerElement,

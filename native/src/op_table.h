@@ -3,6 +3,8 @@
 
 // clang-format off
 #define CAI_OPS(X) \
+  X(ActivationBackward, "activationBackward") \
+  X(ActivationForward, "activationForward") \
   X(AllocateAligned, "allocateAligned") \
   X(BiasBackward, "biasBackward") \
   X(CpuTarget, "cpuTarget") \
@@ -15,5 +17,7 @@
   X(RmsNormForward, "rmsNormForward") \
   X(Rotary, "rotary") \
   X(SetThreads, "setThreads") \
+  X(SiluGatedBackward, "siluGatedBackward") \
+  X(SiluGatedForward, "siluGatedForward") \
   X(Threads, "threads")
 // clang-format on
