@@ -3,6 +3,7 @@ export { CaiError, type CaiErrorCode, isCaiError } from "./error.js";
 export { type AdamwOptions, adamwStep } from "./ops/adamw.js";
 export { type AttentionOptions, attentionBackward, attentionForward } from "./ops/attention.js";
 export { bf16Round, bf16ToFloat32, float32ToBf16 } from "./ops/bf16.js";
+export { type ActivationKind, activationBackward, activationForward } from "./ops/activation.js";
 export { embeddingBackward, embeddingForward } from "./ops/embedding.js";
 export { layerNormBackward, layerNormForward } from "./ops/layer-norm.js";
 export { biasBackward, type MatmulOptions, matmul } from "./ops/matmul.js";
@@ -12,6 +13,8 @@ export { rotary } from "./ops/rotary.js";
 export { sumOfSquares } from "./ops/sum-of-squares.js";
 export { Philox, type PhiloxWords, philox4x32 } from "./philox.js";
 export { allocateAligned, type BackendAttempt, type BackendInfo, backendInfo, setThreads, threads } from "./runtime.js";
+export { siluGatedBackward, siluGatedForward } from "./ops/silu-gated.js";
+export { allocateAligned, type BackendInfo, backendInfo, setThreads, threads } from "./runtime.js";
 export {
   bytesPerElement,
   type Device,

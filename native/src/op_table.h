@@ -4,6 +4,8 @@
 // clang-format off
 #define CAI_OPS(X) \
   X(AdamwStep, "adamwStep") \
+  X(ActivationBackward, "activationBackward") \
+  X(ActivationForward, "activationForward") \
   X(AllocateAligned, "allocateAligned") \
   X(AttentionBackward, "attentionBackward") \
   X(AttentionForward, "attentionForward") \
@@ -24,5 +26,7 @@
   X(Rotary, "rotary") \
   X(SetThreads, "setThreads") \
   X(SumOfSquares, "sumOfSquares") \
+  X(SiluGatedBackward, "siluGatedBackward") \
+  X(SiluGatedForward, "siluGatedForward") \
   X(Threads, "threads")
 // clang-format on
