@@ -3,9 +3,9 @@
 
 // clang-format off
 #define CAI_OPS(X) \
-  X(AdamwStep, "adamwStep") \
   X(ActivationBackward, "activationBackward") \
   X(ActivationForward, "activationForward") \
+  X(AdamwStep, "adamwStep") \
   X(AllocateAligned, "allocateAligned") \
   X(AttentionBackward, "attentionBackward") \
   X(AttentionForward, "attentionForward") \
@@ -25,8 +25,8 @@
   X(RmsNormForward, "rmsNormForward") \
   X(Rotary, "rotary") \
   X(SetThreads, "setThreads") \
-  X(SumOfSquares, "sumOfSquares") \
   X(SiluGatedBackward, "siluGatedBackward") \
   X(SiluGatedForward, "siluGatedForward") \
+  X(SumOfSquares, "sumOfSquares") \
   X(Threads, "threads")
 // clang-format on
