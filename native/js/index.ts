@@ -1,5 +1,6 @@
 export { CaiError, type CaiErrorCode, isCaiError } from "./error.js";
 export { type ActivationKind, activationBackward, activationForward } from "./ops/activation.js";
+export { crossEntropyBackward, crossEntropyForward } from "./ops/cross-entropy.js";
 export { embeddingBackward, embeddingForward } from "./ops/embedding.js";
 export { layerNormBackward, layerNormForward } from "./ops/layer-norm.js";
 export { biasBackward, type MatmulOptions, matmul } from "./ops/matmul.js";

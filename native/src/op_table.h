@@ -8,6 +8,8 @@
   X(AllocateAligned, "allocateAligned") \
   X(BiasBackward, "biasBackward") \
   X(CpuTarget, "cpuTarget") \
+  X(CrossEntropyBackward, "crossEntropyBackward") \
+  X(CrossEntropyForward, "crossEntropyForward") \
   X(EmbeddingBackward, "embeddingBackward") \
   X(EmbeddingForward, "embeddingForward") \
   X(LayerNormBackward, "layerNormBackward") \
