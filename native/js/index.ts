@@ -4,6 +4,7 @@ export { type ActivationKind, activationBackward, activationForward } from "./op
 export { type AdamwOptions, adamwStep } from "./ops/adamw.js";
 export { type AttentionOptions, attentionBackward, attentionForward } from "./ops/attention.js";
 export { bf16Round, bf16ToFloat32, float32ToBf16 } from "./ops/bf16.js";
+export { crossEntropyBackward, crossEntropyForward } from "./ops/cross-entropy.js";
 export { embeddingBackward, embeddingForward } from "./ops/embedding.js";
 export { layerNormBackward, layerNormForward } from "./ops/layer-norm.js";
 export { biasBackward, type MatmulOptions, matmul } from "./ops/matmul.js";

@@ -13,6 +13,8 @@
   X(Bf16ToFloat32, "bf16ToFloat32") \
   X(BiasBackward, "biasBackward") \
   X(CpuTarget, "cpuTarget") \
+  X(CrossEntropyBackward, "crossEntropyBackward") \
+  X(CrossEntropyForward, "crossEntropyForward") \
   X(EmbeddingBackward, "embeddingBackward") \
   X(EmbeddingForward, "embeddingForward") \
   X(Float32ToBf16, "float32ToBf16") \
