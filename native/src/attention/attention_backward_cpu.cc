@@ -31,6 +31,10 @@ void StartRows(const BackwardJob& job, const AttentionUnit& unit, const RowBlock
   for (int64_t r = 0; r < block.rows; ++r) {
     const int64_t row = block.first + r, t = unit.token(row), h = unit.head(row);
     const float* dout = a.dout.at(unit.b, t, h);
+    PrefetchRow(a.q.at(unit.b, t + kPrefetchRows, h), dim);
+    PrefetchRow(a.dout.at(unit.b, t + kPrefetchRows, h), dim);
+    PrefetchRow(a.out.at(unit.b, t + kPrefetchRows, h), dim);
+    PrefetchRowForWriting(a.dq.at(unit.b, t, h), dim);
     rows.q_finite = PackRow(a.q.at(unit.b, t, h), dim, padded, factor, rows.q + r * padded) && rows.q_finite;
     rows.dout_finite = PackRow(dout, dim, padded, 1.0f, rows.dout + r * padded) && rows.dout_finite;
     rows.lse[r] = a.lse[(unit.b * a.shape.heads + h) * a.shape.queries + t] * kLog2E;
@@ -186,6 +190,8 @@ void FinishTile(const BackwardJob& job, const AttentionUnit& unit, int64_t tile,
   const int64_t first = tile * kKeyTile, count = std::min<int64_t>(kKeyTile, a.shape.keys - first);
   for (int64_t j = 0; j < count; ++j) {
     const float* dk = sums + at + j * job.padded_dim;
+    PrefetchRowForWriting(a.dk.at(unit.b, first + j + kPrefetchRows, unit.kv_head), a.shape.dim);
+    PrefetchRowForWriting(a.dv.at(unit.b, first + j + kPrefetchRows, unit.kv_head), a.shape.dim);
     StoreScaled(a.shape.dim, factor, dk, a.dk.at(unit.b, first + j, unit.kv_head));
     StoreScaled(a.shape.dim, 1.0f, dk + half, a.dv.at(unit.b, first + j, unit.kv_head));
   }

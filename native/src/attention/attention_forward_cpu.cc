@@ -128,8 +128,10 @@ void StartRows(const ForwardJob& job, const AttentionUnit& unit, const RowBlock&
   const AttentionForwardArgs& a = job.args;
   const float factor = a.softcap > 0 ? a.scale / a.softcap : a.scale * kLog2E;
   for (int64_t r = 0; r < block.rows; ++r) {
-    const int64_t row = block.first + r;
-    PackRow(a.q.at(unit.b, unit.token(row), unit.head(row)), a.shape.dim, job.padded_dim, factor,
+    const int64_t row = block.first + r, t = unit.token(row), h = unit.head(row);
+    PrefetchRow(a.q.at(unit.b, t + kPrefetchRows, h), a.shape.dim);
+    PrefetchRowForWriting(a.out.at(unit.b, t, h), a.shape.dim);
+    PackRow(a.q.at(unit.b, t, h), a.shape.dim, job.padded_dim, factor,
             rows.q + r * job.padded_dim);
     rows.max[r] = -HUGE_VALF;
     rows.seen[r] = 0;
@@ -167,7 +169,10 @@ void ForwardBlock(const ForwardJob& job, const AttentionUnit& unit, int64_t bloc
     const Visibility seen = job.plan.Classify(block.bounds, keys.tiles[tile]);
     if (seen == Visibility::kEmpty) continue;
     if (seen == Visibility::kFull) {
-      ForwardCells(job, block, rows, packed, tile, 0, block.rows, 0, kKeyTile, nullptr);
+      for (int64_t r = 0; r < block.rows; r += kBlockRows) {
+        ForwardCells(job, block, rows, packed, tile, r, std::min<int64_t>(block.rows, r + kBlockRows), 0, kKeyTile,
+                     nullptr);
+      }
       continue;
     }
     const TileCells cells(job.plan, block, keys.runs + tile * kRunsPerTile);

@@ -21,7 +21,7 @@ struct BackwardJob {
   int64_t units, padded_dim, block_rows, blocks, parts;
 
   BackwardJob(const AttentionBackwardArgs& a, const MaskPlan& p)
-      : args(a), plan(p), units(a.shape.batch * a.shape.kv_heads), padded_dim(PaddedDim(a.shape.dim)), block_rows(64) {
+      : args(a), plan(p), units(a.shape.batch * a.shape.kv_heads), padded_dim(PaddedDim(a.shape.dim)), block_rows(66) {
     const int64_t rows = a.shape.queries * (a.shape.heads / a.shape.kv_heads);
     blocks = (rows + block_rows - 1) / block_rows;
     const int64_t wanted = units == 0 ? 1 : (kLeastTasks + units - 1) / units;

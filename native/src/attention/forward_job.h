@@ -16,7 +16,7 @@ struct ForwardJob {
   int64_t padded_dim, block_rows;
 
   ForwardJob(const AttentionForwardArgs& a, const MaskPlan& p)
-      : args(a), plan(p), padded_dim(PaddedDim(a.shape.dim)), block_rows(64) {}
+      : args(a), plan(p), padded_dim(PaddedDim(a.shape.dim)), block_rows(66) {}
   int64_t rows() const { return args.shape.queries * (args.shape.heads / args.shape.kv_heads); }
   int64_t blocks() const { return (rows() + block_rows - 1) / block_rows; }
 };

@@ -51,16 +51,25 @@ void ProductBlock(int64_t depth, LeftOperand a, const float* HWY_RESTRICT b, int
                   int64_t c_stride, bool accumulate) {
   const DF d;
   VF sum[kRows][kVectors];
+  if (accumulate) {
+    const float* from = c;
 #pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
+    for (int r = 0; r < kRows; ++r, from += c_stride) {
+      asm volatile("" : "+r"(from));
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) {
-      sum[r][v] = accumulate ? hn::LoadU(d, c + r * c_stride + v * kLanes) : hn::Zero(d);
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::LoadU(d, from + v * kLanes);
+    }
+  } else {
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(d);
     }
   }
   const float* left[kRows];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) left[r] = a.data + r * a.row;
+#pragma GCC unroll 2
   for (int64_t k = 0; k < depth; ++k, b += b_stride) {
     VF right[kVectors];
 #pragma GCC unroll 8
@@ -73,9 +82,10 @@ void ProductBlock(int64_t depth, LeftOperand a, const float* HWY_RESTRICT b, int
     }
   }
 #pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
+  for (int r = 0; r < kRows; ++r, c += c_stride) {
+    asm volatile("" : "+r"(c));
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[r][v], d, c + r * c_stride + v * kLanes);
+    for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[r][v], d, c + v * kLanes);
   }
 }
 
@@ -130,6 +140,15 @@ inline float Dot(int64_t n, const float* x, const float* y) {
   return hn::GetLane(hn::SumOfLanes(d, sum)) + tail;
 }
 
+// Asks for a row of memory ahead of its use. Rows of one head lie far apart, which the processor doesn't foresee.
+inline void PrefetchRow(const float* row, int64_t n) {
+  for (int64_t i = 0; i < n; i += 16) __builtin_prefetch(row + i, 0);
+}
+inline void PrefetchRowForWriting(const float* row, int64_t n) {
+  for (int64_t i = 0; i < n; i += 16) __builtin_prefetch(row + i, 1);
+}
+constexpr int64_t kPrefetchRows = 8;
+
 // Copies one row times `scale` and fills it up with zeros to `padded`. False when a value is not finite.
 inline bool PackRow(const float* from, int64_t n, int64_t padded, float scale, float* to) {
   const DF d;
@@ -154,7 +173,10 @@ inline bool PackRow(const float* from, int64_t n, int64_t padded, float scale, f
 // Packs a tile of `count` rows, zeros up to kKeyTile rows. False when a value is not finite.
 inline bool PackRows(const float* from, int64_t stride, int64_t count, int64_t n, int64_t padded, float* to) {
   bool finite = true;
-  for (int64_t j = 0; j < count; ++j) finite = PackRow(from + j * stride, n, padded, 1.0f, to + j * padded) && finite;
+  for (int64_t j = 0; j < count; ++j) {
+    PrefetchRow(from + (j + kPrefetchRows) * stride, n);
+    finite = PackRow(from + j * stride, n, padded, 1.0f, to + j * padded) && finite;
+  }
   std::fill(to + count * padded, to + kKeyTile * padded, 0.0f);
   return finite;
 }
@@ -206,6 +228,7 @@ inline void PackTransposed(const float* from, int64_t stride, int64_t count, int
   int64_t j = 0;
   for (; j + kLanes <= count; j += kLanes) {
     const float* rows = from + j * stride;
+    for (int64_t ahead = kLanes; ahead < 2 * kLanes; ++ahead) PrefetchRow(rows + ahead * stride, n);
     for (int64_t i = TransposeLanes(rows, stride, n, to + j); i < n; ++i) {
       for (int l = 0; l < kLanes; ++l) to[i * kKeyTile + j + l] = rows[l * stride + i];
     }

@@ -10,9 +10,9 @@ export interface AttentionCase {
   options: AttentionOptions;
 }
 
-export const causal = (T: number, D: number, more: Partial<AttentionOptions> = {}): AttentionOptions => ({
+/** Options of a causal mask with the usual scale, and whatever else. */
+export const causal = (D: number, more: Partial<AttentionOptions> = {}): AttentionOptions => ({
   scale: 1 / Math.sqrt(D),
-  queryOffset: 0,
   ...more,
 });
 
