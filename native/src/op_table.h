@@ -3,6 +3,8 @@
 
 // clang-format off
 #define CAI_OPS(X) \
+  X(ActivationBackward, "activationBackward") \
+  X(ActivationForward, "activationForward") \
   X(AdamwStep, "adamwStep") \
   X(AllocateAligned, "allocateAligned") \
   X(AttentionBackward, "attentionBackward") \
@@ -23,6 +25,8 @@
   X(RmsNormForward, "rmsNormForward") \
   X(Rotary, "rotary") \
   X(SetThreads, "setThreads") \
+  X(SiluGatedBackward, "siluGatedBackward") \
+  X(SiluGatedForward, "siluGatedForward") \
   X(SumOfSquares, "sumOfSquares") \
   X(Threads, "threads")
 // clang-format on

@@ -5,6 +5,9 @@
 
 namespace cai {
 
+// The fewest rows of this many values that are worth waking a thread for.
+inline int64_t RowGrain(int64_t columns) { return 1 + 4096 / (columns + 1); }
+
 struct RowStrides {
   int64_t outer, inner;  // in elements
 
@@ -16,8 +19,6 @@ struct RowGrid {
   int64_t outer, inner, columns;
 
   int64_t rows() const { return outer * inner; }
-  // The fewest rows worth waking a thread for.
-  int64_t row_grain() const { return 1 + 4096 / (columns + 1); }
 };
 
 }  // namespace cai

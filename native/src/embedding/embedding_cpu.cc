@@ -1,5 +1,6 @@
 #include "embedding/embedding.h"
 
+#include "core/row_layout.h"
 #include "core/thread_pool.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -55,8 +56,7 @@ HWY_EXPORT(GatherRows);
 HWY_EXPORT(ScatterColumns);
 
 void EmbeddingForwardCpu(const EmbeddingForwardArgs& args) {
-  const int64_t grain = 1 + 4096 / (args.columns + 1);
-  ThreadPool::Get().ParallelRange(args.count, grain, [&](int64_t begin, int64_t end, int) {
+  ThreadPool::Get().ParallelRange(args.count, RowGrain(args.columns), [&](int64_t begin, int64_t end, int) {
     HWY_DYNAMIC_DISPATCH(GatherRows)(args, begin, end);
   });
 }
@@ -65,8 +65,7 @@ void EmbeddingBackwardCpu(const EmbeddingBackwardArgs& args) {
   // Whole blocks of two cache lines, so that threads rarely share one; few ids are not worth waking a thread for.
   constexpr int64_t kBlock = 32;
   const int64_t blocks = (args.columns + kBlock - 1) / kBlock;
-  const int64_t grain = 1 + 4096 / (args.count * kBlock + 1);
-  ThreadPool::Get().ParallelRange(blocks, grain, [&](int64_t begin, int64_t end, int) {
+  ThreadPool::Get().ParallelRange(blocks, RowGrain(args.count * kBlock), [&](int64_t begin, int64_t end, int) {
     const int64_t last = end * kBlock < args.columns ? end * kBlock : args.columns;
     HWY_DYNAMIC_DISPATCH(ScatterColumns)(args, begin * kBlock, last);
   });

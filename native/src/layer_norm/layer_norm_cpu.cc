@@ -103,14 +103,14 @@ HWY_EXPORT(ForwardRows);
 HWY_EXPORT(BackwardRows);
 
 void LayerNormForwardCpu(const LayerNormForwardArgs& args) {
-  ThreadPool::Get().ParallelRange(args.grid.rows(), args.grid.row_grain(), [&](int64_t begin, int64_t end, int) {
+  ThreadPool::Get().ParallelRange(args.grid.rows(), RowGrain(args.grid.columns), [&](int64_t begin, int64_t end, int) {
     HWY_DYNAMIC_DISPATCH(ForwardRows)(args, begin, end);
   });
 }
 
 void LayerNormBackwardCpu(const LayerNormBackwardArgs& args) {
   PartialSums weight_partials(args.grid.columns), bias_partials(args.grid.columns);
-  ThreadPool::Get().ParallelRange(args.grid.rows(), args.grid.row_grain(), [&](int64_t begin, int64_t end, int part) {
+  ThreadPool::Get().ParallelRange(args.grid.rows(), RowGrain(args.grid.columns), [&](int64_t begin, int64_t end, int part) {
     HWY_DYNAMIC_DISPATCH(BackwardRows)(args, begin, end, weight_partials.Of(part), bias_partials.Of(part));
   });
   weight_partials.AddTo(args.dweight);

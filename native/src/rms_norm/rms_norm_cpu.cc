@@ -77,14 +77,14 @@ HWY_EXPORT(ForwardRows);
 HWY_EXPORT(BackwardRows);
 
 void RmsNormForwardCpu(const RmsNormForwardArgs& args) {
-  ThreadPool::Get().ParallelRange(args.grid.rows(), args.grid.row_grain(), [&](int64_t begin, int64_t end, int) {
+  ThreadPool::Get().ParallelRange(args.grid.rows(), RowGrain(args.grid.columns), [&](int64_t begin, int64_t end, int) {
     HWY_DYNAMIC_DISPATCH(ForwardRows)(args, begin, end);
   });
 }
 
 void RmsNormBackwardCpu(const RmsNormBackwardArgs& args) {
   PartialSums partials(args.grid.columns);
-  ThreadPool::Get().ParallelRange(args.grid.rows(), args.grid.row_grain(), [&](int64_t begin, int64_t end, int part) {
+  ThreadPool::Get().ParallelRange(args.grid.rows(), RowGrain(args.grid.columns), [&](int64_t begin, int64_t end, int part) {
     HWY_DYNAMIC_DISPATCH(BackwardRows)(args, begin, end, partials.Of(part));
   });
   partials.AddTo(args.dweight);

@@ -1,5 +1,6 @@
 #include "rotary/rotary.h"
 
+#include "core/row_layout.h"
 #include "core/thread_pool.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -67,7 +68,7 @@ namespace cai {
 HWY_EXPORT(RotateTokens);
 
 void RotaryCpu(const RotaryArgs& args) {
-  const int64_t grain = 1 + 4096 / (args.heads * args.head_size + 1);
+  const int64_t grain = RowGrain(args.heads * args.head_size);
   ThreadPool::Get().ParallelRange(args.batch * args.sequence, grain, [&](int64_t begin, int64_t end, int) {
     HWY_DYNAMIC_DISPATCH(RotateTokens)(args, begin, end);
   });

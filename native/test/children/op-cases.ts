@@ -1,0 +1,76 @@
+// Valid arguments for the ops of the addon, made anew at each call. They feed the tests of the addon's life: bad
+// arguments (one thing changed), processors (what comes out), threads and collection (called over and over).
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { randomFloats } from "@cai/test-utils";
+import { type DType, floatTensor, type Tensor, tensorOver, zeros } from "../../js/index.js";
+
+type NativeOp = (...args: unknown[]) => unknown;
+
+const packageRoot = join(dirname(fileURLToPath(import.meta.url)), "..");
+
+/** The addon itself, without the TypeScript in front of it. */
+export function rawAddon(): Record<string, NativeOp> {
+  return createRequire(import.meta.url)("node-gyp-build")(packageRoot);
+}
+
+/** Normal values from a seed. */
+function normal(shape: number[], seed: number): Tensor {
+  return floatTensor(randomFloats(shape.reduce((a, b) => a * b, 1), seed), shape);
+}
+
+const vector = [20_011];
+const matrix = [97, 65];
+const adam = { lr: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, step: 3, gradScale: 0.5 };
+const stream = { seed: 1n, stream: 2, offset: 3 };
+
+export const opCases: Record<string, () => unknown[]> = {
+  adamwStep: () => [normal(vector, 1), normal(vector, 2), normal(vector, 3), positive(vector, 4), { ...adam }],
+  allocateAligned: () => [4096],
+  bf16Round: () => [normal(vector, 1), zeros(vector)],
+  bf16ToFloat32: () => [bf16(vector), zeros(vector)],
+  cpuTarget: () => [],
+  float32ToBf16: () => [normal(vector, 1), zeros(vector, "bfloat16")],
+  randomNormal: () => [zeros(vector), { ...stream, mean: 0.5, std: 2 }],
+  randomUniform: () => [zeros(vector), { ...stream, low: -1, high: 2 }],
+  rmsNormBackward: () => [
+    ...[1, 2].map((seed) => normal(matrix, seed)),
+    normal([65], 3),
+    positive([97], 4),
+    normal(matrix, 5),
+    normal([65], 6),
+    { accumulate: true },
+  ],
+  rmsNormForward: () => [normal(matrix, 1), normal([65], 2), zeros(matrix), zeros([97]), { eps: 1e-5 }],
+  setThreads: () => [2],
+  sumOfSquares: () => [[normal(vector, 1), normal(matrix, 2)]],
+  threads: () => [],
+};
+
+function positive(shape: number[], seed: number): Tensor {
+  const tensor = normal(shape, seed);
+  return { ...tensor, data: (tensor.data as Float32Array).map((value) => value * value + 0.1) };
+}
+
+function bf16(shape: number[]): Tensor {
+  const data = new Uint32Array(randomFloats(shape[0] as number, 1).buffer);
+  return tensorOver("bfloat16", Uint16Array.from(data, (bits) => bits >>> 16), shape);
+}
+
+const isTensor = (value: unknown): value is Tensor<DType> =>
+  typeof value === "object" && value !== null && "data" in value;
+
+/** Runs an op on its case; what it gives and what it wrote, as numbers in one list. */
+export function outputOf(addon: Record<string, NativeOp>, name: string): number[] {
+  const args = (opCases[name] as () => unknown[])();
+  const result = (addon[name] as NativeOp)(...args);
+  const written = args.filter(isTensor).flatMap((tensor) => Array.from(tensor.data));
+  return typeof result === "number" ? [result, ...written] : written;
+}
+
+/** The ops whose result is a matter of arithmetic, in the order of the addon. */
+export function arithmeticOps(addon: Record<string, NativeOp>): string[] {
+  const others = ["allocateAligned", "cpuTarget", "setThreads", "threads"];
+  return Object.keys(addon).filter((name) => name in opCases && !others.includes(name));
+}
