@@ -88,17 +88,20 @@ function forEachPair(dir: string, manifest: Manifest, split: Split, visit: Visit
   for (const { name } of manifest.corpora) {
     const dataset = TokenDataset.open(dir, name, split, manifest);
     let context = endOfText;
-    for (let at = 0; at < dataset.tokens; at += chunkTokens) {
-      const length = Math.min(chunkTokens, dataset.tokens - at);
-      dataset.read(at, length, chunk);
-      for (let i = 0; i < length; i++) {
-        const id = chunk[i] as number;
-        visit(context, id, document);
-        if (id === endOfText) document++;
-        context = id;
+    try {
+      for (let at = 0; at < dataset.tokens; at += chunkTokens) {
+        const length = Math.min(chunkTokens, dataset.tokens - at);
+        dataset.read(at, length, chunk);
+        for (let i = 0; i < length; i++) {
+          const id = chunk[i] as number;
+          visit(context, id, document);
+          if (id === endOfText) document++;
+          context = id;
+        }
       }
+    } finally {
+      dataset.close();
     }
-    dataset.close();
   }
 }
 

@@ -1,9 +1,8 @@
-import { CaiError } from "@cai/native";
+import { CaiError, philox4x32 } from "@cai/native";
 import { z } from "zod";
 import { nextCorpus } from "./corpus-mix.js";
 import { type Manifest, readManifest, type Split } from "./manifest.js";
 import { permuted } from "./permutation.js";
-import { philox4x32 } from "./philox.js";
 import { TokenDataset } from "./token-dataset.js";
 
 export interface BatchLoaderOptions {
@@ -145,15 +144,10 @@ export class BatchLoader {
 
   private draw(): { dataset: TokenDataset; start: number } {
     const shares = this.sources.map(({ share }) => share);
-    const number = nextCorpus(
-      shares,
-      this.sources.map(({ drawn }) => drawn),
-    );
+    const drawn = this.sources.map((source) => source.drawn);
+    const number = nextCorpus(shares, drawn);
     const source = this.sources[number] as Source;
-    const { dataset } = source;
-    const { seqLen } = this.options;
-    const phase = this.phase(number, source.epoch, Math.min(seqLen, dataset.tokens - seqLen));
-    const windows = Math.floor((dataset.tokens - 1 - phase) / seqLen);
+    const { phase, windows } = this.layout(number, source.epoch);
     const window = permuted(source.index, windows, this.key, [number, source.epoch]);
     source.drawn++;
     source.index++;
@@ -161,13 +155,17 @@ export class BatchLoader {
       source.epoch++;
       source.index = 0;
     }
-    return { dataset, start: phase + window * seqLen };
+    return { dataset: source.dataset, start: phase + window * this.options.seqLen };
   }
 
-  /** Where the first window of an epoch begins, below `below`; the first epoch's too. */
-  private phase(corpus: number, epoch: number, below: number): number {
-    // The permutation's counters have a round number, small, in the second word.
-    return philox4x32(this.key, [0, 0xffffffff, corpus, epoch])[0] % below;
+  /** Where the first window of an epoch begins, and how many there are. */
+  private layout(number: number, epoch: number): { phase: number; windows: number } {
+    const { seqLen } = this.options;
+    const { tokens } = (this.sources[number] as Source).dataset;
+    // The permutation's counters have a round's number, which is small, in the second word.
+    const [random] = philox4x32(this.key, [0, 0xffffffff, number, epoch]);
+    const phase = random % Math.min(seqLen, tokens - seqLen);
+    return { phase, windows: Math.floor((tokens - 1 - phase) / seqLen) };
   }
 
   private restore(saved: LoaderState): void {
@@ -184,7 +182,10 @@ export class BatchLoader {
     if (shares(state.corpora) !== shares(now.corpora)) {
       refuse(`state: it was saved with the shares ${shares(state.corpora)}, now they are ${shares(now.corpora)}`);
     }
-    state.corpora.forEach(({ drawn, epoch, index }, i) => {
+    state.corpora.forEach(({ name, drawn, epoch, index }, i) => {
+      const { windows } = this.layout(i, epoch);
+      if (index >= windows)
+        refuse(`state: corpus ${name} has ${windows} sequences in epoch ${epoch}, got index ${index}`);
       Object.assign(this.sources[i] as Source, { drawn, epoch, index });
     });
   }

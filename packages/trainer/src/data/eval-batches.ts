@@ -10,7 +10,7 @@ export interface EvalOptions {
   split?: Split;
   batchSize: number;
   seqLen: number;
-  /** Takes this many batches at most, of rows spread evenly over each corpus. Default: all, every token once. */
+  /** Takes about this many batches, at least one a corpus, of rows spread evenly over it. Default: all rows. */
   maxBatches?: number;
 }
 
@@ -27,7 +27,8 @@ export interface EvalBatch {
 }
 
 /**
- * One pass in order over a split, a corpus after the other, in which every token is a target exactly once.
+ * One pass in order over a split, a corpus after the other: every token is a target exactly once (never twice with
+ * `maxBatches`).
  *
  * A shard's first token is predicted from an end of text, as every other document's is; rows follow one another without
  * overlap, and the last batch of a corpus is padded with targets of -1. `bytes` of all batches add up to the bytes of

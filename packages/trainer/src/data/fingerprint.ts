@@ -36,26 +36,33 @@ export async function fingerprintOf(
   for (const corpus of corpora) {
     const { name, field, split, include } = corpus;
     hash.update(JSON.stringify([name, field, split, include]));
-    const parts = corpus.documents ? documentParts(corpus) : fileParts(corpus);
-    for await (const part of parts) {
-      hash.update(part);
-      onBytes(name, part.length);
+    for await (const { head, bytes } of corpus.documents ? documentParts(corpus) : fileParts(corpus)) {
+      hash.update(head).update(bytes);
+      onBytes(name, bytes.length);
     }
   }
   return hash.digest("hex");
 }
 
-async function* fileParts(corpus: CorpusInput): AsyncGenerator<Uint8Array> {
+/** Bytes to hash, after a head that sets them apart from what comes before. */
+interface Part {
+  readonly head: string;
+  readonly bytes: Uint8Array;
+}
+
+async function* fileParts(corpus: CorpusInput): AsyncGenerator<Part> {
   for (const file of listInputFiles(corpus.path ?? "", corpus)) {
-    yield Buffer.from(JSON.stringify([file.name, file.size]));
-    yield* fileBytes(file.path, false);
+    let head = JSON.stringify([file.name, file.size]);
+    for await (const bytes of fileBytes(file.path, false)) {
+      yield { head, bytes };
+      head = "";
+    }
   }
 }
 
-async function* documentParts(corpus: CorpusInput): AsyncGenerator<Uint8Array> {
+async function* documentParts(corpus: CorpusInput): AsyncGenerator<Part> {
   for await (const { id, text } of documentsOf(corpus)) {
     const bytes = Buffer.from(wellFormed(text), "utf8");
-    yield Buffer.from(JSON.stringify([id, bytes.length]));
-    yield bytes;
+    yield { head: JSON.stringify([id, bytes.length]), bytes };
   }
 }

@@ -65,8 +65,9 @@ export class InterpolatedBigram {
     this.discount = minimise((discount) => {
       let nats = 0;
       for (let i = 0; i < flat.length; i += 4) {
-        const [seen = 0, count = 1, kinds = 0, unigram = 1] = flat.subarray(i, i + 4);
-        nats -= Math.log(interpolate(discount, seen, count, kinds, unigram));
+        const seen = flat[i] as number;
+        const count = flat[i + 1] as number;
+        nats -= Math.log(interpolate(discount, seen, count, flat[i + 2] as number, flat[i + 3] as number));
       }
       return nats;
     });

@@ -1,4 +1,4 @@
-import { philox4x32 } from "./philox.js";
+import { philox4x32 } from "@cai/native";
 
 const rounds = 6;
 

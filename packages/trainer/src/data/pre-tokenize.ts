@@ -24,33 +24,22 @@ export const preTokenizerConfig = {
   ],
 } as const;
 
-/** Texts longer than this are cut in slices of it, so that the list of matches stays small. */
+/** Long texts are matched in slices of this many characters, so that the list of matches stays small. */
 const sliceLength = 1 << 20;
 
 /** Calls `visit` with each pre-token of well-formed `text`, in order. */
 export function forEachPreToken(text: string, visit: (preToken: string) => void): void {
-  if (text.length <= sliceLength) {
-    for (const preToken of text.match(regExp) ?? []) visit(preToken);
-    return;
-  }
-  // matchAll would make an object a match; one pass in slices keeps to plain strings. The last matches of a slice
-  // could go on in the next, so each slice ends where its last two matches begin.
+  let length = sliceLength;
   for (let start = 0; start < text.length; ) {
-    let length = sliceLength;
-    for (;;) {
-      const matches = text.slice(start, start + length).match(regExp) ?? [];
-      const last = start + length >= text.length;
-      const keep = last ? matches.length : matches.length - 2;
-      if (keep <= 0 && !last) {
-        length *= 2;
-        continue;
-      }
-      for (let i = 0; i < keep; i++) {
-        const preToken = matches[i] as string;
-        visit(preToken);
-        start += preToken.length;
-      }
-      break;
+    const atEnd = start + length >= text.length;
+    const matches = text.slice(start, start + length).match(regExp) ?? [];
+    // What follows a slice can change its last two matches, as `l` after `'l` does: they go into the next one.
+    const whole = atEnd ? matches.length : Math.max(0, matches.length - 2);
+    for (let i = 0; i < whole; i++) {
+      const preToken = matches[i] as string;
+      visit(preToken);
+      start += preToken.length;
     }
+    length = whole > 0 ? sliceLength : 2 * length;
   }
 }

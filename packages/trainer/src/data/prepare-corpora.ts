@@ -60,7 +60,7 @@ export async function prepareCorpora(options: PrepareOptions): Promise<Prepared>
   if (previous?.fingerprint === fingerprint && isIntact(outDir, previous)) return { manifest: previous, reused: true };
 
   mkdirSync(outDir, { recursive: true });
-  removeLeftovers(outDir);
+  removeLeftovers(outDir, previous);
   const json = options.tokenizer
     ? readFileSync(options.tokenizer, "utf8")
     : await trainTokenizer(corpora, settings, progress);
@@ -226,11 +226,14 @@ function removeReplaced(outDir: string, previous: Manifest, current: Manifest): 
   }
 }
 
-/** Removes temporary files of processes that are no more. */
-function removeLeftovers(outDir: string): void {
+/** Removes what preparations that were killed have left: shards of no manifest, temporary files of dead processes. */
+function removeLeftovers(outDir: string, previous: Manifest | undefined): void {
+  const kept = new Set(previous ? filesOf(previous) : []);
   for (const name of readdirSync(outDir)) {
     const pid = /\.(\d+)-[0-9a-f]{8}\.tmp$/.exec(name)?.[1];
-    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(outDir, name), { force: true });
+    const isShard = /-(train|val)-[0-9a-f]{12}\.(tokens|index)$/.test(name);
+    const isLeft = pid === undefined ? isShard && !kept.has(name) : !isAlive(Number(pid));
+    if (isLeft) rmSync(join(outDir, name), { force: true });
   }
 }
 

@@ -147,8 +147,7 @@ export class Tokenizer {
   }
 
   private encodeCached(text: string): Int32Array {
-    // No pre-token has more ids than bytes, and a UTF-16 unit has at most three.
-    let ids = new Int32Array(Math.max(64, text.length));
+    let ids = new Int32Array(64 + (text.length >> 1));
     let count = 0;
     forEachPreToken(text, (preToken) => {
       const found = this.cache.get(preToken) ?? this.remember(preToken);

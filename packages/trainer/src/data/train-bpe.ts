@@ -23,7 +23,7 @@ export interface BpeModel {
   readonly specialTokens: readonly string[];
   /** The bytes of each id; empty for special tokens. */
   readonly tokens: readonly Uint8Array[];
-  /** Pairs of ids in the order in which they are merged; what a pair makes is the token with both its bytes. */
+  /** Pairs of ids in the order in which they are merged; the n-th makes id `specialTokens.length + 256 + n`. */
   readonly merges: readonly (readonly [number, number])[];
 }
 
@@ -61,15 +61,14 @@ export function trainBpe(texts: Iterable<string> | PreTokenCounts, options: Trai
   }
   const counts = texts instanceof PreTokenCounts ? texts : countAll(texts);
   const merger = new Merger(counts.counts, specialTokens.length, vocabSize);
-  const vocabulary = new Vocabulary(specialTokens.length);
   const merges: [number, number][] = [];
-  while (vocabulary.tokens.length < vocabSize) {
+  while (first + merges.length < vocabSize) {
     const pair = merger.best(Math.max(1, minFrequency));
     if (!pair) break;
-    merger.merge(pair, vocabulary.join(pair));
+    merger.merge(pair, first + merges.length);
     merges.push(pair);
   }
-  return { specialTokens, tokens: vocabulary.tokens, merges };
+  return { specialTokens, tokens: spellTokens(specialTokens.length, merges), merges };
 }
 
 function checkSpecialTokens(specialTokens: readonly string[]): void {
@@ -89,28 +88,11 @@ function countAll(texts: Iterable<string>): PreTokenCounts {
   return counts;
 }
 
-/** The tokens by id. Two pairs can spell the same bytes, as (a, bc) and (ab, c) do: they share one id. */
-class Vocabulary {
-  readonly tokens: Uint8Array[];
-  private readonly idOf = new Map<string, number>();
-
-  constructor(specials: number) {
-    this.tokens = Array.from({ length: specials }, () => new Uint8Array(0));
-    for (const byte of bytesByChar) this.add(Uint8Array.of(byte));
-  }
-
-  /** The id of the token that `pair` makes. */
-  join([a, b]: readonly [number, number]): number {
-    return this.add(Buffer.concat([this.tokens[a] as Uint8Array, this.tokens[b] as Uint8Array]));
-  }
-
-  private add(bytes: Uint8Array): number {
-    const spelling = Buffer.from(bytes).toString("latin1");
-    const known = this.idOf.get(spelling);
-    if (known !== undefined) return known;
-    this.idOf.set(spelling, this.tokens.length);
-    return this.tokens.push(Uint8Array.from(bytes)) - 1;
-  }
+function spellTokens(specials: number, merges: readonly (readonly [number, number])[]): Uint8Array[] {
+  const tokens: Uint8Array[] = Array.from({ length: specials }, () => new Uint8Array(0));
+  for (const byte of bytesByChar) tokens.push(Uint8Array.of(byte));
+  for (const [a, b] of merges) tokens.push(new Uint8Array([...(tokens[a] ?? []), ...(tokens[b] ?? [])]));
+  return tokens;
 }
 
 /** Longer pre-tokens are counted in pieces of this many bytes, so that one endless run cannot make training slow. */
