@@ -12,6 +12,7 @@ export { type RandomStream, randomNormal, randomUniform } from "./ops/random.js"
 export { rmsNormBackward, rmsNormForward } from "./ops/rms-norm.js";
 export { rotary } from "./ops/rotary.js";
 export { siluGatedBackward, siluGatedForward } from "./ops/silu-gated.js";
+export { softcapBackward, softcapForward } from "./ops/softcap.js";
 export { sumOfSquares } from "./ops/sum-of-squares.js";
 export { Philox, type PhiloxWords, philox4x32 } from "./philox.js";
 export { allocateAligned, type BackendAttempt, type BackendInfo, backendInfo, setThreads, threads } from "./runtime.js";

@@ -29,6 +29,8 @@
   X(SetThreads, "setThreads") \
   X(SiluGatedBackward, "siluGatedBackward") \
   X(SiluGatedForward, "siluGatedForward") \
+  X(SoftcapBackward, "softcapBackward") \
+  X(SoftcapForward, "softcapForward") \
   X(SumOfSquares, "sumOfSquares") \
   X(Threads, "threads")
 // clang-format on

@@ -6,6 +6,8 @@ import {
   type IntTensor,
   intTensor,
   matmul,
+  softcapBackward,
+  softcapForward,
 } from "@cai/native";
 import type { Parameter, Tape, Variable } from "../autograd/tape.js";
 
@@ -71,18 +73,19 @@ function chunkLoss(tape: Tape, chunk: Chunk): number {
   const targetLogit = tape.arena.take([rows]);
   lse.data.fill(Number.NEGATIVE_INFINITY);
   targetLogit.data.fill(0);
-  const softcap = options.softcap > 0 ? { softcap: options.softcap } : {};
+  const cap = options.softcap;
 
   const logitsOf = (vocabStart: number) => {
     const weights = rowsOf(weight.value, vocabStart, Math.min(width, vocabSize - vocabStart));
     const logits = rowsOf(logitsMemory, 0, rows, weights.shape[0] as number);
     matmul(hidden, weights, logits, { transposeB: true });
+    if (cap > 0) softcapForward(logits, logits, { cap });
     return logits;
   };
   let logits: FloatTensor | undefined;
   for (let vocabStart = 0; vocabStart < vocabSize; vocabStart += width) {
     logits = logitsOf(vocabStart);
-    crossEntropyForward(logits, targets, lse, targetLogit, { vocabStart, ...softcap });
+    crossEntropyForward(logits, targets, lse, targetLogit, { vocabStart });
   }
   let loss = 0;
   for (let row = 0; row < rows; row++) {
@@ -94,7 +97,12 @@ function chunkLoss(tape: Tape, chunk: Chunk): number {
     dloss.data.fill(options.gradScale);
     for (let vocabStart = 0; vocabStart < vocabSize; vocabStart += width) {
       const dlogits = width === vocabSize && logits ? logits : logitsOf(vocabStart);
-      crossEntropyBackward(dlogits, targets, lse, dloss, { vocabStart, ...softcap });
+      const capped = cap > 0 ? copyOf(tape, dlogits) : undefined;
+      crossEntropyBackward(dlogits, targets, lse, dloss, { vocabStart });
+      if (capped) {
+        softcapBackward(dlogits, capped, dlogits, { cap });
+        tape.arena.release(capped);
+      }
       const count = dlogits.shape[1] as number;
       matmul(dlogits, rowsOf(weight.value, vocabStart, count), chunk.dhidden, { accumulate: vocabStart > 0 });
       matmul(dlogits, hidden, rowsOf(weight.grad, vocabStart, count), { transposeA: true, accumulate: true });
@@ -103,6 +111,12 @@ function chunkLoss(tape: Tape, chunk: Chunk): number {
   }
   for (const tensor of [logitsMemory, lse, targetLogit]) tape.arena.release(tensor);
   return loss;
+}
+
+function copyOf(tape: Tape, tensor: FloatTensor): FloatTensor {
+  const copy = tape.arena.take(tensor.shape);
+  copy.data.set(tensor.data);
+  return copy;
 }
 
 /** Rows [first, first + count) of a matrix as a view, reshaped to `width` columns when given. */

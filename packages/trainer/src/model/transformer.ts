@@ -1,4 +1,4 @@
-import { type FloatTensor, type IntTensor, intTensor, matmul, randomNormal } from "@cai/native";
+import { type FloatTensor, type IntTensor, intTensor, matmul, randomNormal, softcapForward } from "@cai/native";
 import { attention, type Visibility } from "../autograd/attention.js";
 import { embedding } from "../autograd/embedding.js";
 import type { Parameter, Tape, Variable } from "../autograd/tape.js";
@@ -78,10 +78,7 @@ export class Transformer {
     const logits = tape.arena.take([1, this.config.vocabSize]);
     matmul(last, this.#head.value, logits, { transposeB: true });
     const cap = this.config.logitSoftcap;
-    if (cap > 0)
-      logits.data.forEach((value, i) => {
-        logits.data[i] = cap * Math.tanh(value / cap);
-      });
+    if (cap > 0) softcapForward(logits, logits, { cap });
     return logits;
   }
 
