@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { root, runMain, setup } from "./setup.mjs";
 
 const dataDir = join(".cache", "data", "start");
+// One document a file: a speech, a chapter. (Files without an underscore repeat whole books.)
 const corpora = {
   sotu: join("node_modules", "@stdlib", "datasets-sotu", "data"),
   "moby-dick": join("node_modules", "@stdlib", "datasets-moby-dick", "data"),
@@ -25,7 +26,7 @@ await runMain(async () => {
   await setup();
   process.on("SIGINT", () => {});
   const named = Object.entries(corpora).flatMap(([name, path]) => ["--corpus", `${name}=${path}`]);
-  process.exitCode = await cai("prepare", ...named, "--out", dataDir, "--vocab-size", "4096", "--split", "auto");
+  process.exitCode = await cai("prepare", ...named, "--out", dataDir, "--vocab-size", "4096", "--include", "*_*.txt");
   if (process.exitCode !== 0) return;
   process.exitCode = await cai("train", "start", "--data", dataDir, ...process.argv.slice(2));
 });

@@ -56,7 +56,7 @@ describe("cai train", () => {
 
   it("stops at Ctrl-C with a checkpoint, says how to go on, and resumes to the same end", async () => {
     const stopped = await cai(train("stopped", "--json"), (stdout, kill) => {
-      if (stdout.includes('"step":7')) kill("SIGINT");
+      if (stdout.includes('"step":3')) kill("SIGINT");
     });
     expect(stopped.code).toBe(130);
     const last = JSON.parse(stopped.stdout.trim().split("\n").at(-1) as string);

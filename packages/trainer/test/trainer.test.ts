@@ -115,6 +115,18 @@ describe("Trainer", () => {
     expect(make).toThrow("holds extra, which the recipe's model does not have");
   });
 
+  it("names a token or a target outside the vocabulary", () => {
+    const trainer = new Trainer(tinyRecipe());
+    const batch = batchOf(3, 1);
+    batch.targets[9] = 37;
+    expect(() => trainer.step([batch])).toThrow("targets must be below 37, got 37 at index 9");
+    batch.targets[9] = 36;
+    batch.tokens[4] = -2;
+    expect(() => trainer.step([batch])).toThrow(/-2.*4|4.*-2/);
+    batch.tokens[4] = 2;
+    expect(trainer.step([batch]).skipped).toBe(false);
+  });
+
   it("refuses a step without a loss token", () => {
     const empty = { tokens: new Int32Array(8), targets: new Int32Array(8).fill(-1), lossTokens: 0 };
     expect(() => new Trainer(tinyRecipe()).step([empty])).toThrow("at least one target that is not -1");

@@ -1,4 +1,5 @@
 import {
+  CaiError,
   crossEntropyBackward,
   crossEntropyForward,
   type FloatTensor,
@@ -9,6 +10,7 @@ import {
   softcapBackward,
   softcapForward,
 } from "@cai/native";
+import type { Arena } from "../autograd/arena.js";
 import type { Parameter, Tape, Variable } from "../autograd/tape.js";
 
 export interface LossOptions {
@@ -31,6 +33,7 @@ export interface LossOptions {
  * the logits once the logsumexp over all of them is known.
  *
  * @param hidden [N, C]. @param weight [V, C]. @param targets int32 [N], below V.
+ * @throws CaiError `E_ARGUMENT` naming the first target that is not below V.
  */
 export function linearCrossEntropy(
   tape: Tape,
@@ -40,81 +43,120 @@ export function linearCrossEntropy(
   options: LossOptions,
 ): number {
   const [rows] = hidden.value.shape as [number, number];
+  requireInVocabulary(targets, weight.value.shape[0] as number);
   const dhidden = tape.recording ? tape.gradientOf(hidden).tensor : undefined;
   let total = 0;
   for (let begin = 0; begin < rows; begin += options.chunkRows) {
     const count = Math.min(options.chunkRows, rows - begin);
-    total += chunkLoss(tape, {
+    const chunk = new RowChunk(tape, {
       hidden: rowsOf(hidden.value, begin, count),
-      dhidden: dhidden && rowsOf(dhidden, begin, count),
-      weight,
       targets: intTensor(targets.data.subarray(begin, begin + count), [count]),
+      weight,
       options,
     });
+    total += chunk.loss();
+    if (dhidden) chunk.backward(rowsOf(dhidden, begin, count));
+    chunk.release();
   }
   return total;
 }
 
-interface Chunk {
-  hidden: FloatTensor;
-  dhidden: FloatTensor | undefined;
-  weight: Parameter;
-  targets: IntTensor;
-  options: LossOptions;
+function requireInVocabulary({ data }: IntTensor, vocabSize: number): void {
+  const row = data.findIndex((target) => target >= vocabSize);
+  if (row < 0) return;
+  throw new CaiError("E_ARGUMENT", "loss", `targets must be below ${vocabSize}, got ${data[row]} at index ${row}`);
 }
 
-function chunkLoss(tape: Tape, chunk: Chunk): number {
-  const { hidden, weight, targets, options } = chunk;
-  const rows = hidden.shape[0] as number;
-  const vocabSize = weight.value.shape[0] as number;
-  const width = options.chunkVocab > 0 ? Math.min(options.chunkVocab, vocabSize) : vocabSize;
-  const logitsMemory = tape.arena.take([rows, width]);
-  const lse = tape.arena.take([rows]);
-  const targetLogit = tape.arena.take([rows]);
-  lse.data.fill(Number.NEGATIVE_INFINITY);
-  targetLogit.data.fill(0);
-  const cap = options.softcap;
+interface ChunkInput {
+  readonly hidden: FloatTensor;
+  readonly targets: IntTensor;
+  readonly weight: Parameter;
+  readonly options: LossOptions;
+}
 
-  const logitsOf = (vocabStart: number) => {
-    const weights = rowsOf(weight.value, vocabStart, Math.min(width, vocabSize - vocabStart));
-    const logits = rowsOf(logitsMemory, 0, rows, weights.shape[0] as number);
-    matmul(hidden, weights, logits, { transposeB: true });
-    if (cap > 0) softcapForward(logits, logits, { cap });
-    return logits;
-  };
-  let logits: FloatTensor | undefined;
-  for (let vocabStart = 0; vocabStart < vocabSize; vocabStart += width) {
-    logits = logitsOf(vocabStart);
-    crossEntropyForward(logits, targets, lse, targetLogit, { vocabStart });
-  }
-  let loss = 0;
-  for (let row = 0; row < rows; row++) {
-    if ((targets.data[row] as number) >= 0) loss += (lse.data[row] as number) - (targetLogit.data[row] as number);
+/** Some rows, whose logits are computed `width` columns at a time into the same memory. */
+class RowChunk {
+  readonly #tape: Tape;
+  readonly #input: ChunkInput;
+  readonly #vocabSize: number;
+  readonly #width: number;
+  readonly #memory: FloatTensor;
+  readonly #lse: FloatTensor;
+  readonly #targetLogit: FloatTensor;
+
+  constructor(tape: Tape, input: ChunkInput) {
+    const rows = input.hidden.shape[0] as number;
+    const { chunkVocab } = input.options;
+    this.#tape = tape;
+    this.#input = input;
+    this.#vocabSize = input.weight.value.shape[0] as number;
+    this.#width = chunkVocab > 0 ? Math.min(chunkVocab, this.#vocabSize) : this.#vocabSize;
+    this.#memory = tape.arena.take([rows, this.#width]);
+    this.#lse = tape.arena.take([rows]);
+    this.#targetLogit = tape.arena.take([rows]);
   }
 
-  if (chunk.dhidden) {
-    const dloss = tape.arena.take([rows]);
-    dloss.data.fill(options.gradScale);
-    for (let vocabStart = 0; vocabStart < vocabSize; vocabStart += width) {
-      const dlogits = width === vocabSize && logits ? logits : logitsOf(vocabStart);
-      const capped = cap > 0 ? copyOf(tape, dlogits) : undefined;
-      crossEntropyBackward(dlogits, targets, lse, dloss, { vocabStart });
-      if (capped) {
-        softcapBackward(dlogits, capped, dlogits, { cap });
-        tape.arena.release(capped);
-      }
-      const count = dlogits.shape[1] as number;
-      matmul(dlogits, rowsOf(weight.value, vocabStart, count), chunk.dhidden, { accumulate: vocabStart > 0 });
-      matmul(dlogits, hidden, rowsOf(weight.grad, vocabStart, count), { transposeA: true, accumulate: true });
+  /** The summed loss; keeps the logsumexp, and the logits of the last columns. */
+  loss(): number {
+    const { targets } = this.#input;
+    this.#lse.data.fill(Number.NEGATIVE_INFINITY);
+    for (let vocabStart = 0; vocabStart < this.#vocabSize; vocabStart += this.#width) {
+      crossEntropyForward(this.#computeLogits(vocabStart), targets, this.#lse, this.#targetLogit, { vocabStart });
     }
-    tape.arena.release(dloss);
+    return targets.data.reduce((sum, target, row) => {
+      return target < 0 ? sum : sum + (this.#lse.data[row] as number) - (this.#targetLogit.data[row] as number);
+    }, 0);
   }
-  for (const tensor of [logitsMemory, lse, targetLogit]) tape.arena.release(tensor);
-  return loss;
+
+  /** Writes the gradient of the hidden rows and adds that of the weights. Comes after {@link loss}. */
+  backward(dhidden: FloatTensor): void {
+    const { hidden, weight } = this.#input;
+    const keptAll = this.#width === this.#vocabSize;
+    for (let vocabStart = 0; vocabStart < this.#vocabSize; vocabStart += this.#width) {
+      const logits = keptAll ? this.#logits(vocabStart) : this.#computeLogits(vocabStart);
+      this.#toGradient(logits, vocabStart);
+      const columns = logits.shape[1] as number;
+      matmul(logits, rowsOf(weight.value, vocabStart, columns), dhidden, { accumulate: vocabStart > 0 });
+      matmul(logits, hidden, rowsOf(weight.grad, vocabStart, columns), { transposeA: true, accumulate: true });
+    }
+  }
+
+  release(): void {
+    for (const tensor of [this.#memory, this.#lse, this.#targetLogit]) this.#tape.arena.release(tensor);
+  }
+
+  #computeLogits(vocabStart: number): FloatTensor {
+    const { hidden, weight, options } = this.#input;
+    const logits = this.#logits(vocabStart);
+    matmul(hidden, rowsOf(weight.value, vocabStart, logits.shape[1] as number), logits, { transposeB: true });
+    if (options.softcap > 0) softcapForward(logits, logits, { cap: options.softcap });
+    return logits;
+  }
+
+  /** The memory of the logits from `vocabStart` on. */
+  #logits(vocabStart: number): FloatTensor {
+    const columns = Math.min(this.#width, this.#vocabSize - vocabStart);
+    return rowsOf(this.#memory, 0, this.#memory.shape[0] as number, columns);
+  }
+
+  /** Turns logits into their gradient, in place. */
+  #toGradient(logits: FloatTensor, vocabStart: number): void {
+    const { targets, options } = this.#input;
+    const { arena } = this.#tape;
+    const rows = logits.shape[0] as number;
+    const capped = options.softcap > 0 ? copyOf(arena, logits) : undefined;
+    const dloss = arena.take([rows]);
+    dloss.data.fill(options.gradScale);
+    crossEntropyBackward(logits, targets, this.#lse, dloss, { vocabStart });
+    arena.release(dloss);
+    if (!capped) return;
+    softcapBackward(logits, capped, logits, { cap: options.softcap });
+    arena.release(capped);
+  }
 }
 
-function copyOf(tape: Tape, tensor: FloatTensor): FloatTensor {
-  const copy = tape.arena.take(tensor.shape);
+function copyOf(arena: Arena, tensor: FloatTensor): FloatTensor {
+  const copy = arena.take(tensor.shape);
   copy.data.set(tensor.data);
   return copy;
 }

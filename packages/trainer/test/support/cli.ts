@@ -13,7 +13,7 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Runs the built command line; `watch` sees stdout as it grows and may signal the process. */
+/** Runs the built command line; `watch` sees stdout as it grows and may signal the process, once. */
 export function cai(
   args: readonly string[],
   watch: (stdout: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
@@ -22,9 +22,13 @@ export function cai(
     const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
     let stdout = "";
     let stderr = "";
+    let signalled = false;
     child.stdout.on("data", (chunk: Buffer) => {
       stdout += chunk.toString();
-      watch(stdout, (signal) => child.kill(signal));
+      watch(stdout, (signal) => {
+        if (!signalled) child.kill(signal);
+        signalled = true;
+      });
     });
     child.stderr.on("data", (chunk: Buffer) => {
       stderr += chunk.toString();
@@ -37,7 +41,8 @@ export function cai(
 /** Texts of made-up words, enough for the recipe `smoke`, one file a document. */
 export function writeTexts(directory: string): void {
   mkdirSync(directory, { recursive: true });
-  const words = ["whale", "ocean", "captain", "the", "a", "of", "and", "sails", "deep", "white", "storm", "ship"];
+  const syllables = ["wha", "le", "oce", "an", "cap", "tain", "sa", "ils", "de", "ep", "sto", "rm"];
+  const words = syllables.flatMap((first) => syllables.slice(0, 5).map((second) => first + second));
   for (let file = 0; file < 60; file++) {
     const text = [...randomInts(200, words.length, file)].map((i) => words[i]).join(" ");
     writeFileSync(join(directory, `text-${file}.txt`), `${text}.\n`);
