@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { randomFloats } from "@cai/test-utils";
-import { type DType, floatTensor, type Tensor, tensorOver, zeros } from "../../js/index.js";
+import { type DType, floatTensor, sizeOf, type Tensor, tensorOver, zeros } from "../../js/index.js";
 
 type NativeOp = (...args: unknown[]) => unknown;
 
@@ -15,9 +15,23 @@ export function rawAddon(): Record<string, NativeOp> {
   return createRequire(import.meta.url)("node-gyp-build")(packageRoot);
 }
 
-/** Normal values from a seed. */
+const drawn = new Map<string, Float32Array>();
+
+/** Normal values from a seed, in memory of their own. */
+function normalData(n: number, seed: number): Float32Array {
+  const key = `${n} ${seed}`;
+  const data = drawn.get(key) ?? randomFloats(n, seed);
+  drawn.set(key, data);
+  return data.slice();
+}
+
 function normal(shape: number[], seed: number): Tensor {
-  return floatTensor(randomFloats(shape.reduce((a, b) => a * b, 1), seed), shape);
+  return floatTensor(normalData(sizeOf(shape), seed), [...shape]);
+}
+
+/** Zeros; the shape is a copy too, since a test may change it. */
+function blank<D extends DType = "float32">(shape: number[], dtype?: D): Tensor<D> {
+  return zeros([...shape], dtype);
 }
 
 const vector = [20_011];
@@ -28,12 +42,12 @@ const stream = { seed: 1n, stream: 2, offset: 3 };
 export const opCases: Record<string, () => unknown[]> = {
   adamwStep: () => [normal(vector, 1), normal(vector, 2), normal(vector, 3), positive(vector, 4), { ...adam }],
   allocateAligned: () => [4096],
-  bf16Round: () => [normal(vector, 1), zeros(vector)],
-  bf16ToFloat32: () => [bf16(vector), zeros(vector)],
+  bf16Round: () => [normal(vector, 1), blank(vector)],
+  bf16ToFloat32: () => [bf16(vector), blank(vector)],
   cpuTarget: () => [],
-  float32ToBf16: () => [normal(vector, 1), zeros(vector, "bfloat16")],
-  randomNormal: () => [zeros(vector), { ...stream, mean: 0.5, std: 2 }],
-  randomUniform: () => [zeros(vector), { ...stream, low: -1, high: 2 }],
+  float32ToBf16: () => [normal(vector, 1), blank(vector, "bfloat16")],
+  randomNormal: () => [blank(vector), { ...stream, mean: 0.5, std: 2 }],
+  randomUniform: () => [blank(vector), { ...stream, low: -1, high: 2 }],
   rmsNormBackward: () => [
     ...[1, 2].map((seed) => normal(matrix, seed)),
     normal([65], 3),
@@ -42,7 +56,7 @@ export const opCases: Record<string, () => unknown[]> = {
     normal([65], 6),
     { accumulate: true },
   ],
-  rmsNormForward: () => [normal(matrix, 1), normal([65], 2), zeros(matrix), zeros([97]), { eps: 1e-5 }],
+  rmsNormForward: () => [normal(matrix, 1), normal([65], 2), blank(matrix), blank([97]), { eps: 1e-5 }],
   setThreads: () => [2],
   sumOfSquares: () => [[normal(vector, 1), normal(matrix, 2)]],
   threads: () => [],
@@ -54,8 +68,8 @@ function positive(shape: number[], seed: number): Tensor {
 }
 
 function bf16(shape: number[]): Tensor {
-  const data = new Uint32Array(randomFloats(shape[0] as number, 1).buffer);
-  return tensorOver("bfloat16", Uint16Array.from(data, (bits) => bits >>> 16), shape);
+  const data = new Uint32Array(normalData(sizeOf(shape), 1).buffer);
+  return tensorOver("bfloat16", Uint16Array.from(data, (bits) => bits >>> 16), [...shape]);
 }
 
 const isTensor = (value: unknown): value is Tensor<DType> =>
