@@ -1,19 +1,11 @@
 // Valid arguments for the ops of the addon, made anew at each call. They feed the tests of the addon's life: bad
 // arguments (one thing changed), processors (what comes out), threads and collection (called over and over).
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { randomFloats } from "@cai/test-utils";
 import { type DType, floatTensor, sizeOf, type Tensor, tensorOver, zeros } from "../../js/index.js";
-
-type NativeOp = (...args: unknown[]) => unknown;
-
-const packageRoot = join(dirname(fileURLToPath(import.meta.url)), "..");
+import { type Addon, loadAddon } from "../../js/load.js";
 
 /** The addon itself, without the TypeScript in front of it. */
-export function rawAddon(): Record<string, NativeOp> {
-  return createRequire(import.meta.url)("node-gyp-build")(packageRoot);
-}
+export const rawAddon: () => Addon = loadAddon;
 
 const drawn = new Map<string, Float32Array>();
 
@@ -64,7 +56,7 @@ export const opCases: Record<string, () => unknown[]> = {
 
 function positive(shape: number[], seed: number): Tensor {
   const tensor = normal(shape, seed);
-  return { ...tensor, data: (tensor.data as Float32Array).map((value) => value * value + 0.1) };
+  return { ...tensor, data: (tensor.data as Float32Array).map((value) => 0.5 + 0.1 * value * value) };
 }
 
 function bf16(shape: number[]): Tensor {
@@ -76,15 +68,15 @@ const isTensor = (value: unknown): value is Tensor<DType> =>
   typeof value === "object" && value !== null && "data" in value;
 
 /** Runs an op on its case; what it gives and what it wrote, as numbers in one list. */
-export function outputOf(addon: Record<string, NativeOp>, name: string): number[] {
+export function outputOf(addon: Addon, name: string): number[] {
   const args = (opCases[name] as () => unknown[])();
-  const result = (addon[name] as NativeOp)(...args);
+  const result = addon[name]?.(...args);
   const written = args.filter(isTensor).flatMap((tensor) => Array.from(tensor.data));
   return typeof result === "number" ? [result, ...written] : written;
 }
 
 /** The ops whose result is a matter of arithmetic, in the order of the addon. */
-export function arithmeticOps(addon: Record<string, NativeOp>): string[] {
+export function arithmeticOps(addon: Addon): string[] {
   const others = ["allocateAligned", "cpuTarget", "setThreads", "threads"];
   return Object.keys(addon).filter((name) => name in opCases && !others.includes(name));
 }
