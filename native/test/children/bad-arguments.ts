@@ -105,8 +105,12 @@ const changes: fc.Arbitrary<Change> = fc.oneof(
       if (path.length < 2) return;
       const [holder, key] = [holderOf(args, path), path.at(-1) as PropertyKey];
       const value = holder[key];
+      let done = false;
       const get = () => {
-        happens(args);
+        if (!done) {
+          done = true;
+          happens(args);
+        }
         return value;
       };
       Object.defineProperty(holder, key, { get, configurable: true, enumerable: true });
