@@ -3,7 +3,7 @@ import { allocateAligned, floatTensor, isCaiError, rmsNormForward, tensorAt } fr
 import { arithmeticOps, outputOf, rawAddon } from "./op-cases.js";
 
 const collect = globalThis.gc as () => void;
-const rounds = 40;
+const rounds = 90;
 
 /** Every op, on arguments that are garbage as soon as it returns, and errors that nobody keeps. */
 function ops(): void {
@@ -22,7 +22,7 @@ function ops(): void {
 /** Aligned buffers, written to, most dropped at once and a few kept until their views are used. */
 function buffers(): void {
   const kept: ArrayBuffer[] = [];
-  for (let i = 0; i < 50; i++) {
+  for (let i = 0; i < 30; i++) {
     const buffer = allocateAligned(1 + ((i * 40_503) % (1 << 20)));
     new Uint8Array(buffer).fill(i);
     if (i % 10 === 0) kept.push(buffer);
