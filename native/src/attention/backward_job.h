@@ -1,0 +1,77 @@
+// What the tasks of one backward call share, and the scratch memory of one of them.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "attention/attention.h"
+#include "attention/mask_plan.h"
+#include "attention/row_block.h"
+
+namespace cai {
+
+// Below this many units, a unit's row blocks are dealt out to several tasks with a dk and dv of their own. A constant
+// rather than the number of threads, so that the result has the same bits for any of them.
+constexpr int64_t kLeastTasks = 16;
+
+struct BackwardJob {
+  const AttentionBackwardArgs& args;
+  const MaskPlan& plan;
+  int64_t units, padded_dim, block_rows, blocks, parts;
+
+  BackwardJob(const AttentionBackwardArgs& a, const MaskPlan& p)
+      : args(a), plan(p), units(a.shape.batch * a.shape.kv_heads), padded_dim(PaddedDim(a.shape.dim)), block_rows(66) {
+    const int64_t rows = a.shape.queries * (a.shape.heads / a.shape.kv_heads);
+    blocks = (rows + block_rows - 1) / block_rows;
+    const int64_t wanted = units == 0 ? 1 : (kLeastTasks + units - 1) / units;
+    parts = std::max<int64_t>(1, std::min(wanted, blocks));
+  }
+  // The elements of a [64, Dp] tile.
+  int64_t tile_size() const { return kKeyTile * padded_dim; }
+  // The elements of a task's dk and dv together.
+  int64_t sums_size() const { return 2 * plan.tiles() * tile_size(); }
+};
+
+// Keys and values of one unit in the layouts of the products, tile by tile.
+struct BackwardKeys {
+  float* keys_transposed;    // [D, 64]
+  float* values_transposed;  // [D, 64]
+  float* keys;               // [64, Dp]
+  uint8_t* finite;           // whether all keys of the tile are
+
+  static int64_t Floats(const BackwardJob& job) { return job.plan.tiles() * (3 * job.tile_size() + kKeyRun); }
+  BackwardKeys(const BackwardJob& job, float* memory) {
+    const int64_t part = job.plan.tiles() * job.tile_size();
+    keys_transposed = memory;
+    values_transposed = memory + part;
+    keys = memory + 2 * part;
+    finite = reinterpret_cast<uint8_t*>(memory + 3 * part);
+  }
+};
+
+// One block of query rows.
+struct BackwardRows {
+  float* q;      // [rows, Dp], scaled
+  float* dout;   // [rows, Dp]
+  float* dq;     // [rows, Dp], not yet scaled
+  float* p;      // [rows, 64], logits, then probabilities
+  float* ds;     // [rows, 64], dout · vᵀ, then the gradient of the logits
+  float* lse;    // [rows], in powers of two
+  float* delta;  // [rows], rowsum(dout · out): all that a gradient through logsumexp would change
+  bool q_finite = true, dout_finite = true;
+
+  static int64_t Floats(const BackwardJob& job) { return job.block_rows * (3 * job.padded_dim + 2 * kKeyTile + 2); }
+  BackwardRows(const BackwardJob& job, float* memory) {
+    const int64_t wide = job.block_rows * job.padded_dim, tile = job.block_rows * kKeyTile;
+    q = memory;
+    dout = q + wide;
+    dq = dout + wide;
+    p = dq + wide;
+    ds = p + tile;
+    lse = ds + tile;
+    delta = lse + job.block_rows;
+  }
+};
+
+}  // namespace cai
