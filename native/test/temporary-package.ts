@@ -75,13 +75,19 @@ export async function temporaryPackage(
   };
 }
 
+/** What a child keeps of our environment: no setting of ours but a sanitizer's. */
+function inherited(): Record<string, string | undefined> {
+  const { PATH, LD_PRELOAD, ASAN_OPTIONS } = process.env;
+  return { PATH, LD_PRELOAD, ASAN_OPTIONS };
+}
+
 /** Runs a program in a Node process to its end, or kills it after `timeoutMs`. */
 export function runNode(file: string, options: ChildOptions = {}): Promise<Ended> {
   const { nodeFlags = [], args = [], env = {}, timeoutMs = 20_000, addressSpaceKiB = "unlimited" } = options;
   const started = performance.now();
   const command = [process.execPath, ...nodeFlags, file, ...args];
   const child = spawn("/bin/sh", ["-c", 'ulimit -v "$0" && exec "$@"', String(addressSpaceKiB), ...command], {
-    env: { PATH: process.env.PATH, ...env },
+    env: { ...inherited(), ...env },
     stdio: ["ignore", "pipe", "pipe"],
     timeout: timeoutMs,
     killSignal: "SIGKILL",

@@ -3,14 +3,14 @@ import { allocateAligned, floatTensor, isCaiError, rmsNormForward, tensorAt } fr
 import { arithmeticOps, outputOf, rawAddon } from "./op-cases.js";
 
 const collect = globalThis.gc as () => void;
-const rounds = 12;
+const rounds = 90;
 
 /** Every op, on arguments that are garbage as soon as it returns, and errors that nobody keeps. */
 function ops(): void {
   const addon = rawAddon();
   for (const name of arithmeticOps(addon)) outputOf(addon, name);
   const x = floatTensor(new Float32Array(64), [8, 8]);
-  for (let i = 0; i < 400; i++) {
+  for (let i = 0; i < 200; i++) {
     try {
       rmsNormForward(x, floatTensor(new Float32Array(i % 8), [i % 8]), x, x, { eps: 1 });
     } catch (error) {
@@ -22,7 +22,7 @@ function ops(): void {
 /** Aligned buffers, written to, most dropped at once and a few kept until their views are used. */
 function buffers(): void {
   const kept: ArrayBuffer[] = [];
-  for (let i = 0; i < 100; i++) {
+  for (let i = 0; i < 30; i++) {
     const buffer = allocateAligned(1 + ((i * 40_503) % (1 << 20)));
     new Uint8Array(buffer).fill(i);
     if (i % 10 === 0) kept.push(buffer);
