@@ -1,5 +1,6 @@
 #include "attention/attention.h"
 #include "attention/backward_job.h"
+#include "attention/tile_schedule.h"
 #include "core/thread_pool.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -13,15 +14,33 @@ HWY_BEFORE_NAMESPACE();
 namespace cai {
 namespace HWY_NAMESPACE {
 
-void PackBackwardTile(const BackwardJob& job, const AttentionUnit& unit, int64_t tile, const BackwardKeys& packed) {
+// Packs a tile and clears its gradients.
+void StartTile(const BackwardJob& job, const AttentionUnit& unit, int64_t tile, const BackwardTile& packed) {
   const AttentionBackwardArgs& a = job.args;
-  const int64_t first = tile * kKeyTile, at = tile * job.tile_size();
+  const int64_t first = tile * kKeyTile;
   const int64_t count = std::min<int64_t>(kKeyTile, a.shape.keys - first);
   const float* k = a.k.at(unit.b, first, unit.kv_head);
-  PackTransposed(k, a.k.token_stride, count, a.shape.dim, packed.keys_transposed + at);
-  PackTransposed(a.v.at(unit.b, first, unit.kv_head), a.v.token_stride, count, a.shape.dim,
-                 packed.values_transposed + at);
-  packed.finite[tile] = PackRows(k, a.k.token_stride, count, a.shape.dim, job.padded_dim, packed.keys + at);
+  PackTransposed(k, a.k.token_stride, count, a.shape.dim, packed.keys_transposed);
+  PackTransposed(a.v.at(unit.b, first, unit.kv_head), a.v.token_stride, count, a.shape.dim, packed.values_transposed);
+  *packed.finite = PackRows(k, a.k.token_stride, count, a.shape.dim, job.padded_dim, packed.keys);
+  std::fill(packed.dk, packed.dk + job.tile_size(), 0.0f);
+  std::fill(packed.dv, packed.dv + job.tile_size(), 0.0f);
+}
+
+// Writes a tile's gradients, scaled.
+void WriteTile(const BackwardJob& job, const AttentionUnit& unit, int64_t tile, const float* dk, const float* dv) {
+  const AttentionBackwardArgs& a = job.args;
+  // dSᵀ was multiplied by the packed q, which carries this factor's inverse beside scale.
+  const float factor = a.softcap > 0 ? a.softcap : kLn2;
+  const int64_t first = tile * kKeyTile, count = std::min<int64_t>(kKeyTile, a.shape.keys - first);
+  for (int64_t j = 0; j < count; ++j) {
+    float* dk_row = a.dk.at(unit.b, first + j, unit.kv_head);
+    float* dv_row = a.dv.at(unit.b, first + j, unit.kv_head);
+    PrefetchRowForWriting(dk_row + kPrefetchRows * a.dk.token_stride, a.shape.dim);
+    PrefetchRowForWriting(dv_row + kPrefetchRows * a.dv.token_stride, a.shape.dim);
+    StoreScaled(a.shape.dim, factor, dk + j * job.padded_dim, dk_row);
+    StoreScaled(a.shape.dim, 1.0f, dv + j * job.padded_dim, dv_row);
+  }
 }
 
 void StartRows(const BackwardJob& job, const AttentionUnit& unit, const RowBlock& block, BackwardRows& rows) {
@@ -79,37 +98,23 @@ void GradientRow(const BackwardJob& job, const BackwardRows& rows, int64_t r, in
 }
 
 // Probabilities and logit gradients of rows [first, last) and keys [begin, end) of a tile.
-void GradientCells(const BackwardJob& job, const RowBlock& block, const BackwardRows& rows, const BackwardKeys& packed,
-                   int64_t tile, int64_t first, int64_t last, int64_t begin, int64_t end, const KeyArrays* mask_keys) {
-  const int64_t dim = job.args.shape.dim, padded = job.padded_dim, at = tile * job.tile_size() + begin;
-  const int64_t cell = first * kKeyTile + begin;
-  Product(last - first, end - begin, dim, {rows.q + first * padded, padded, 1}, packed.keys_transposed + at, kKeyTile,
-          rows.p + cell, kKeyTile, false);
-  Product(last - first, end - begin, dim, {rows.dout + first * padded, padded, 1}, packed.values_transposed + at,
+void GradientCells(const BackwardJob& job, const RowBlock& block, const BackwardRows& rows, const BackwardTile& packed,
+                   int64_t first_key, int64_t first, int64_t last, int64_t begin, int64_t end,
+                   const KeyArrays* mask_keys) {
+  const int64_t dim = job.args.shape.dim, padded = job.padded_dim, cell = first * kKeyTile + begin;
+  Product(last - first, end - begin, dim, {rows.q + first * padded, padded, 1}, packed.keys_transposed + begin,
+          kKeyTile, rows.p + cell, kKeyTile, false);
+  Product(last - first, end - begin, dim, {rows.dout + first * padded, padded, 1}, packed.values_transposed + begin,
           kKeyTile, rows.ds + cell, kKeyTile, false);
   const bool capped = job.args.softcap > 0;
   for (int64_t r = first; r < last; ++r) {
     if (mask_keys) {
       const RowMask mask(*mask_keys, block.index[r], block.position[r], job.plan.window());
-      (capped ? GradientRow<true, true> : GradientRow<true, false>)(job, rows, r, begin, end, &mask, tile * kKeyTile);
+      (capped ? GradientRow<true, true> : GradientRow<true, false>)(job, rows, r, begin, end, &mask, first_key);
     } else {
-      (capped ? GradientRow<false, true> : GradientRow<false, false>)(job, rows, r, begin, end, nullptr, 0);
+      (capped ? GradientRow<false, true> : GradientRow<false, false>)(job, rows, r, begin, end, nullptr, first_key);
     }
   }
-}
-
-struct BackwardSums {
-  float* dk;  // [tiles · 64, Dp], not yet scaled
-  float* dv;
-};
-
-void FullTile(const BackwardJob& job, const RowBlock& block, const BackwardRows& rows, const BackwardKeys& packed,
-              int64_t tile, const BackwardSums& sums) {
-  const int64_t padded = job.padded_dim, at = tile * job.tile_size();
-  GradientCells(job, block, rows, packed, tile, 0, block.rows, 0, kKeyTile, nullptr);
-  Product(kKeyTile, padded, block.rows, {rows.p, 1, kKeyTile}, rows.dout, padded, sums.dv + at, padded, true);
-  Product(kKeyTile, padded, block.rows, {rows.ds, 1, kKeyTile}, rows.q, padded, sums.dk + at, padded, true);
-  Product(block.rows, padded, kKeyTile, {rows.ds, kKeyTile, 1}, packed.keys + at, padded, rows.dq, padded, true);
 }
 
 // Calls visit(r, j) for each visible cell of a tile, rows first.
@@ -122,52 +127,62 @@ void ForVisible(const BackwardJob& job, const RowBlock& block, const KeyArrays& 
   }
 }
 
-void PartialTile(const BackwardJob& job, const RowBlock& block, const BackwardRows& rows, const BackwardKeys& packed,
-                 const KeyArrays& keys, int64_t tile, const BackwardSums& sums) {
-  const int64_t padded = job.padded_dim, at = tile * job.tile_size();
-  const TileCells cells(job.plan, block, keys.runs + tile * kRunsPerTile);
+// Adds what a block and a tile owe to each other's gradients.
+void BackwardCells(const BackwardJob& job, const RowBlock& block, const BackwardRows& rows, const BackwardTile& packed,
+                   const KeyArrays& keys, int64_t tile, Visibility seen) {
+  const int64_t padded = job.padded_dim;
+  const TileCells cells(job.plan, block, seen, keys.runs + tile * kRunsPerTile);
+  // A hidden cell's zero must not meet a NaN or an infinity; where all is visible there is none.
+  const bool full = seen == Visibility::kFull;
+  const bool keys_safe = full || *packed.finite != 0.0f;
+  const bool q_safe = full || rows.q_finite, dout_safe = full || rows.dout_finite;
   for (int g = 0; g < block.groups(); ++g) {
     const int64_t first = g * kBlockRows, last = std::min<int64_t>(block.rows, first + kBlockRows);
     const int64_t begin = std::min(cells.begin[g], cells.end[g]) * kKeyRun, end = cells.end[g] * kKeyRun;
-    GradientCells(job, block, rows, packed, tile, first, last, begin, end, cells.masked[g] ? &keys : nullptr);
-    if (begin == end || !packed.finite[tile]) continue;
+    GradientCells(job, block, rows, packed, tile * kKeyTile, first, last, begin, end, cells.masked[g] ? &keys : nullptr);
+    if (begin == end || !keys_safe) continue;
     Product(last - first, padded, end - begin, {rows.ds + first * kKeyTile + begin, kKeyTile, 1},
-            packed.keys + at + begin * padded, padded, rows.dq + first * padded, padded, true);
+            packed.keys + begin * padded, padded, rows.dq + first * padded, padded, true);
   }
-  for (int run = 0; run < kRunsPerTile; ++run) {
-    const int64_t first = cells.row_begin[run], count = cells.row_end[run] - first, key = run * kKeyRun;
+  const int64_t key_step = full ? kKeyTile : kKeyRun;
+  for (int64_t key = 0; key < kKeyTile; key += key_step) {
+    const int64_t first = cells.row_begin[key / kKeyRun], count = cells.row_end[key / kKeyRun] - first;
     if (count <= 0) continue;
     const int64_t cell = first * kKeyTile + key;
-    if (rows.dout_finite) {
-      Product(kKeyRun, padded, count, {rows.p + cell, 1, kKeyTile}, rows.dout + first * padded, padded,
-              sums.dv + at + key * padded, padded, true);
+    if (dout_safe) {
+      Product(key_step, padded, count, {rows.p + cell, 1, kKeyTile}, rows.dout + first * padded, padded,
+              packed.dv + key * padded, padded, true);
     }
-    if (rows.q_finite) {
-      Product(kKeyRun, padded, count, {rows.ds + cell, 1, kKeyTile}, rows.q + first * padded, padded,
-              sums.dk + at + key * padded, padded, true);
+    if (q_safe) {
+      Product(key_step, padded, count, {rows.ds + cell, 1, kKeyTile}, rows.q + first * padded, padded,
+              packed.dk + key * padded, padded, true);
     }
   }
-  // A hidden cell's zero must not meet a NaN or an infinity.
-  if (packed.finite[tile] && rows.dout_finite && rows.q_finite) return;
+  if (keys_safe && dout_safe && q_safe) return;
   ForVisible(job, block, keys, tile, [&](int64_t r, int64_t j) {
     const float p = rows.p[r * kKeyTile + j], ds = rows.ds[r * kKeyTile + j];
-    if (!packed.finite[tile]) AddScaled(padded, ds, packed.keys + at + j * padded, rows.dq + r * padded);
-    if (!rows.dout_finite) AddScaled(padded, p, rows.dout + r * padded, sums.dv + at + j * padded);
-    if (!rows.q_finite) AddScaled(padded, ds, rows.q + r * padded, sums.dk + at + j * padded);
+    if (!keys_safe) AddScaled(padded, ds, packed.keys + j * padded, rows.dq + r * padded);
+    if (!dout_safe) AddScaled(padded, p, rows.dout + r * padded, packed.dv + j * padded);
+    if (!q_safe) AddScaled(padded, ds, rows.q + r * padded, packed.dk + j * padded);
   });
 }
 
-void BackwardBlock(const BackwardJob& job, const AttentionUnit& unit, int64_t block_index, const BackwardKeys& packed,
-                   const BackwardSums& sums, float* scratch) {
-  const int64_t first = block_index * job.block_rows;
-  const RowBlock block(job.plan, unit, first, std::min<int64_t>(job.block_rows, unit.rows - first), kBlockRows);
+// One block against all tiles. A tile is packed for the first block that sees it; after the last, finish(tile, packed).
+template <typename F>
+void BackwardBlock(const BackwardJob& job, const AttentionUnit& unit, int64_t block_index, const TileSchedule& schedule,
+                   float* slots, BackwardRows rows, F&& finish) {
+  const int64_t first = block_index * kBlockRowCount;
+  const RowBlock block(job.plan, unit, first, std::min(kBlockRowCount, unit.rows - first), kBlockRows);
   const KeyArrays keys = job.plan.keys(unit.b);
-  BackwardRows rows(job, scratch);
   StartRows(job, unit, block, rows);
   for (int64_t tile = 0; tile < job.plan.tiles(); ++tile) {
+    const size_t at = static_cast<size_t>(tile);
+    if (schedule.first[at] > block_index || schedule.last[at] < block_index) continue;
+    const BackwardTile packed(job, slots, schedule.slot[at]);
+    if (schedule.first[at] == block_index) StartTile(job, unit, tile, packed);
     const Visibility seen = job.plan.Classify(block.bounds, keys.tiles[tile]);
-    if (seen == Visibility::kFull) FullTile(job, block, rows, packed, tile, sums);
-    if (seen == Visibility::kPartial) PartialTile(job, block, rows, packed, keys, tile, sums);
+    if (seen != Visibility::kEmpty) BackwardCells(job, block, rows, packed, keys, tile, seen);
+    if (schedule.last[at] == block_index) finish(tile, packed);
   }
   for (int64_t r = 0; r < block.rows; ++r) {
     const int64_t row = block.first + r;
@@ -176,40 +191,36 @@ void BackwardBlock(const BackwardJob& job, const AttentionUnit& unit, int64_t bl
   }
 }
 
-// Adds up the parts of one tile's dk and dv, in order, and writes them out. `sums` holds `parts` times sums_size().
-void FinishTile(const BackwardJob& job, const AttentionUnit& unit, int64_t tile, float* sums) {
-  const AttentionBackwardArgs& a = job.args;
-  const int64_t half = job.sums_size() / 2, at = tile * job.tile_size();
-  for (int64_t part = 1; part < job.parts; ++part) {
-    for (int64_t offset : {at, half + at}) {
-      AddScaled(job.tile_size(), 1.0f, sums + part * job.sums_size() + offset, sums + offset);
-    }
+// Blocks part, part + parts, ... of a unit: under a causal mask each part then has its share of long ones. Gradients of
+// tiles go to the outputs, or to `sums` [2, tiles, 64, Dp] where there are several parts.
+void BackwardPart(const BackwardJob& job, const AttentionUnit& unit, int64_t part, const TileSchedule& schedule,
+                  float* slots, float* sums, const BackwardRows& rows) {
+  const int64_t size = job.tile_size(), half = job.part_size() / 2;
+  const auto finish = [&](int64_t tile, const BackwardTile& packed) {
+    if (!sums) return WriteTile(job, unit, tile, packed.dk, packed.dv);
+    std::copy(packed.dk, packed.dk + size, sums + tile * size);
+    std::copy(packed.dv, packed.dv + size, sums + half + tile * size);
+  };
+  for (int64_t block = part; block < job.blocks; block += job.parts) {
+    BackwardBlock(job, unit, block, schedule, slots, rows, finish);
   }
-  // dSᵀ was multiplied by the packed q, which carries this factor's inverse beside scale.
-  const float factor = a.softcap > 0 ? a.softcap : kLn2;
-  const int64_t first = tile * kKeyTile, count = std::min<int64_t>(kKeyTile, a.shape.keys - first);
-  for (int64_t j = 0; j < count; ++j) {
-    const float* dk = sums + at + j * job.padded_dim;
-    PrefetchRowForWriting(a.dk.at(unit.b, first + j + kPrefetchRows, unit.kv_head), a.shape.dim);
-    PrefetchRowForWriting(a.dv.at(unit.b, first + j + kPrefetchRows, unit.kv_head), a.shape.dim);
-    StoreScaled(a.shape.dim, factor, dk, a.dk.at(unit.b, first + j, unit.kv_head));
-    StoreScaled(a.shape.dim, 1.0f, dk + half, a.dv.at(unit.b, first + j, unit.kv_head));
+  // Tiles that nobody sees.
+  const BackwardTile zero(job, slots, 0);
+  std::fill(zero.dk, zero.dk + size, 0.0f);
+  std::fill(zero.dv, zero.dv + size, 0.0f);
+  for (int64_t tile = 0; tile < job.plan.tiles(); ++tile) {
+    if (schedule.first[static_cast<size_t>(tile)] < 0) finish(tile, zero);
   }
 }
 
-// Blocks part, part + parts, ... of a unit: under a causal mask each part then has its share of long ones.
-void BackwardPart(const BackwardJob& job, const AttentionUnit& unit, int64_t part, float* sums, float* memory) {
-  const BackwardKeys packed(job, memory);
-  const QueryBounds queries = job.plan.all_queries(unit.b);
-  const KeyArrays keys = job.plan.keys(unit.b);
-  for (int64_t tile = 0; tile < job.plan.tiles(); ++tile) {
-    if (job.plan.Classify(queries, keys.tiles[tile]) != Visibility::kEmpty) PackBackwardTile(job, unit, tile, packed);
+// Adds up the parts of one tile's gradients, in order, and writes them.
+void FinishParts(const BackwardJob& job, const AttentionUnit& unit, int64_t tile, float* sums) {
+  const int64_t dk = tile * job.tile_size(), dv = job.part_size() / 2 + dk;
+  for (int64_t part = 1; part < job.parts; ++part) {
+    AddScaled(job.tile_size(), 1.0f, sums + part * job.part_size() + dk, sums + dk);
+    AddScaled(job.tile_size(), 1.0f, sums + part * job.part_size() + dv, sums + dv);
   }
-  std::fill(sums, sums + job.sums_size(), 0.0f);
-  float* scratch = memory + BackwardKeys::Floats(job);
-  for (int64_t block = part; block < job.blocks; block += job.parts) {
-    BackwardBlock(job, unit, block, packed, {sums, sums + job.sums_size() / 2}, scratch);
-  }
+  WriteTile(job, unit, tile, sums + dk, sums + dv);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -220,7 +231,7 @@ HWY_AFTER_NAMESPACE();
 namespace cai {
 
 HWY_EXPORT(BackwardPart);
-HWY_EXPORT(FinishTile);
+HWY_EXPORT(FinishParts);
 
 namespace {
 
@@ -234,25 +245,21 @@ void AttentionBackwardCpu(const AttentionBackwardArgs& args) {
   const MaskPlan plan(args.shape, args.mask);
   const BackwardJob job(args, plan);
   ThreadPool& pool = ThreadPool::Get();
-  const int64_t task_floats = BackwardKeys::Floats(job) + BackwardRows::Floats(job);
-  if (job.parts == 1) {
-    pool.Run(job.units, [&](int64_t index) {
-      const AttentionUnit unit(args.shape, index);
-      float* sums = Scratch(ScratchSlot::kPackB, job.sums_size());
-      HWY_DYNAMIC_DISPATCH(BackwardPart)(job, unit, 0, sums, Scratch(ScratchSlot::kKernel, task_floats));
-      for (int64_t tile = 0; tile < plan.tiles(); ++tile) HWY_DYNAMIC_DISPATCH(FinishTile)(job, unit, tile, sums);
-    });
-    return;
-  }
-  float* all_sums = Scratch(ScratchSlot::kPackA, job.units * job.parts * job.sums_size());
+  float* sums = job.parts == 1 ? nullptr : Scratch(ScratchSlot::kPackB, job.units * job.parts * job.part_size());
   pool.Run(job.units * job.parts, [&](int64_t index) {
-    HWY_DYNAMIC_DISPATCH(BackwardPart)(job, AttentionUnit(args.shape, index / job.parts), index % job.parts,
-                                       all_sums + index * job.sums_size(), Scratch(ScratchSlot::kKernel, task_floats));
+    const AttentionUnit unit(args.shape, index / job.parts);
+    const int64_t part = index % job.parts;
+    const TileSchedule schedule(plan, unit, kBlockRowCount, job.blocks, part, job.parts);
+    const BackwardRows rows(job, Scratch(ScratchSlot::kKernel, BackwardRows::Floats(job)));
+    float* slots = Scratch(ScratchSlot::kPackA, schedule.slots * BackwardTile::Floats(job));
+    HWY_DYNAMIC_DISPATCH(BackwardPart)(job, unit, part, schedule, slots,
+                                       sums ? sums + index * job.part_size() : nullptr, rows);
   });
+  if (!sums) return;
   pool.Run(job.units * plan.tiles(), [&](int64_t index) {
     const int64_t unit = index / plan.tiles();
-    HWY_DYNAMIC_DISPATCH(FinishTile)(job, AttentionUnit(args.shape, unit), index % plan.tiles(),
-                                     all_sums + unit * job.parts * job.sums_size());
+    HWY_DYNAMIC_DISPATCH(FinishParts)(job, AttentionUnit(args.shape, unit), index % plan.tiles(),
+                                      sums + unit * job.parts * job.part_size());
   });
 }
 

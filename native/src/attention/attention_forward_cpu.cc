@@ -1,8 +1,8 @@
 #include <cmath>
-#include <vector>
 
 #include "attention/attention.h"
 #include "attention/forward_job.h"
+#include "attention/tile_schedule.h"
 #include "core/thread_pool.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -16,32 +16,13 @@ HWY_BEFORE_NAMESPACE();
 namespace cai {
 namespace HWY_NAMESPACE {
 
-struct ForwardRows {
-  float* q;       // [rows, Dp], scaled
-  float* logits;  // [rows, kKeyTile], then the probabilities
-  float* out;     // [rows, Dp], not yet divided by the sum
-  float* sums;    // [rows, kLanes], to be added up
-  float* max;     // [rows]
-  uint8_t* seen;  // [rows]: sees a key, though only logits of -infinity so far
-
-  ForwardRows(const ForwardJob& job, float* scratch) {
-    const int64_t rows = job.block_rows;
-    q = scratch;
-    out = q + rows * job.padded_dim;
-    logits = out + rows * job.padded_dim;
-    sums = logits + rows * kKeyTile;
-    max = sums + rows * kKeyRun;
-    seen = reinterpret_cast<uint8_t*>(max + rows);
-  }
-};
-
-void PackForwardTile(const ForwardJob& job, const AttentionUnit& unit, int64_t tile, const PackedKeys& packed) {
+void PackForwardTile(const ForwardJob& job, const AttentionUnit& unit, int64_t tile, const ForwardTile& packed) {
   const AttentionForwardArgs& a = job.args;
   const int64_t first = tile * kKeyTile;
   const int64_t count = std::min<int64_t>(kKeyTile, a.shape.keys - first);
-  PackTransposed(a.k.at(unit.b, first, unit.kv_head), a.k.token_stride, count, a.shape.dim, packed.KeyTile(job, tile));
-  packed.finite[tile] = PackRows(a.v.at(unit.b, first, unit.kv_head), a.v.token_stride, count, a.shape.dim,
-                                 job.padded_dim, packed.ValueTile(job, tile));
+  PackTransposed(a.k.at(unit.b, first, unit.kv_head), a.k.token_stride, count, a.shape.dim, packed.keys);
+  *packed.finite = PackRows(a.v.at(unit.b, first, unit.kv_head), a.v.token_stride, count, a.shape.dim, job.padded_dim,
+                            packed.values);
 }
 
 // Online softmax of one row over columns [begin, end) of its logits.
@@ -60,26 +41,26 @@ void SoftmaxRow(const ForwardJob& job, const ForwardRows& rows, int64_t r, int64
     if (kCapped || kMasked) hn::StoreU(s, d, logits + j);
     top = hn::Max(top, s);
   }
-  const float before = rows.max[r];
+  const float before = rows.state.max[r];
   const float tile_max = hn::GetLane(hn::MaxOfLanes(d, top));
-  float* sums = rows.sums + r * kKeyRun;
+  float* sums = rows.state.sums + r * kKeyRun;
   if (!(tile_max <= before)) {
-    rows.max[r] = tile_max;
+    rows.state.max[r] = tile_max;
     if (before != -HUGE_VALF) {
       const VF factor = Exp2(hn::Set(d, before - tile_max));
       hn::StoreU(hn::Mul(hn::LoadU(d, sums), factor), d, sums);
-      float* out = rows.out + r * job.padded_dim;
+      float* out = rows.state.out + r * job.padded_dim;
       for (int64_t i = 0; i < job.padded_dim; i += kLanes) {
         hn::StoreU(hn::Mul(hn::LoadU(d, out + i), factor), d, out + i);
       }
     }
-  } else if (tile_max == -HUGE_VALF && !rows.seen[r]) {
+  } else if (tile_max == -HUGE_VALF && !rows.state.seen[r]) {
     for (int64_t j = begin; j < end; j += kLanes) {
-      if (!kMasked || !hn::AllFalse(d, mask->At(first_key + j))) rows.seen[r] = 1;
+      if (!kMasked || !hn::AllFalse(d, mask->At(first_key + j))) rows.state.seen[r] = 1;
     }
   }
   // Any finite base serves a row whose logits are all -infinity.
-  const VF base = hn::Set(d, rows.max[r] == -HUGE_VALF ? 0.0f : rows.max[r]);
+  const VF base = hn::Set(d, rows.state.max[r] == -HUGE_VALF ? 0.0f : rows.state.max[r]);
   VF sum = hn::LoadU(d, sums);
   for (int64_t j = begin; j < end; j += kLanes) {
     const VF p = Exp2(hn::Sub(hn::LoadU(d, logits + j), base));
@@ -102,25 +83,62 @@ void SoftmaxRows(const ForwardJob& job, const RowBlock& block, const ForwardRows
   }
 }
 
-// Adds rows [first, last) times keys [begin, end) of one tile to the block's state.
-void ForwardCells(const ForwardJob& job, const RowBlock& block, const ForwardRows& rows, const PackedKeys& packed,
-                  int64_t tile, int64_t first, int64_t last, int64_t begin, int64_t end, const KeyArrays* mask_keys) {
-  const int64_t dim = job.args.shape.dim, padded = job.padded_dim;
-  const float* v = packed.ValueTile(job, tile);
-  float* logits = rows.logits + first * kKeyTile;
-  Product(last - first, end - begin, dim, {rows.q + first * padded, padded, 1}, packed.KeyTile(job, tile) + begin,
-          kKeyTile, logits + begin, kKeyTile, false);
-  SoftmaxRows(job, block, rows, first, last, begin, end, mask_keys, tile * kKeyTile);
-  if (!mask_keys || packed.finite[tile]) {
-    Product(last - first, padded, end - begin, {logits + begin, kKeyTile, 1}, v + begin * padded, padded,
-            rows.out + first * padded, padded, true);
+// Rows [first, last) and keys [begin, end) of one tile; `mask_keys` is null where all of these cells are visible.
+struct CellRange {
+  int64_t tile, first, last, begin, end;
+  const KeyArrays* mask_keys;
+};
+
+// Adds the values of visible keys times their probabilities. A hidden key's zero must not meet a NaN or an infinity.
+void AddVisible(const ForwardJob& job, const RowBlock& block, const ForwardRows& rows, const CellRange& cells,
+                const float* values, int64_t stride) {
+  const int64_t padded = job.padded_dim;
+  for (int64_t r = cells.first; r < cells.last; ++r) {
+    for (int64_t j = cells.begin; j < cells.end; ++j) {
+      const int64_t key = cells.tile * kKeyTile + j;
+      if (!job.plan.Sees(*cells.mask_keys, block.index[r], block.position[r], key)) continue;
+      AddScaled(padded, rows.logits[r * kKeyTile + j], values + j * stride, rows.state.out + r * padded);
+    }
+  }
+}
+
+// Adds one range of cells to the block's state.
+void ForwardCells(const ForwardJob& job, const RowBlock& block, const ForwardRows& rows, const ForwardTile& packed,
+                  const CellRange& cells) {
+  const int64_t padded = job.padded_dim, count = cells.last - cells.first, width = cells.end - cells.begin;
+  float* logits = rows.logits + cells.first * kKeyTile + cells.begin;
+  Product(count, width, job.args.shape.dim, {rows.q + cells.first * padded, padded, 1}, packed.keys + cells.begin,
+          kKeyTile, logits, kKeyTile, false);
+  SoftmaxRows(job, block, rows, cells.first, cells.last, cells.begin, cells.end, cells.mask_keys,
+              cells.tile * kKeyTile);
+  if (cells.mask_keys && *packed.finite == 0.0f) {
+    AddVisible(job, block, rows, cells, packed.values, padded);
     return;
   }
-  for (int64_t r = first; r < last; ++r) {
-    for (int64_t j = begin; j < end; ++j) {
-      if (!job.plan.Sees(*mask_keys, block.index[r], block.position[r], tile * kKeyTile + j)) continue;
-      AddScaled(padded, rows.logits[r * kKeyTile + j], v + j * padded, rows.out + r * padded);
+  Product(count, padded, width, {logits, kKeyTile, 1}, packed.values + cells.begin * padded, padded,
+          rows.state.out + cells.first * padded, padded, true);
+}
+
+// The same for a whole tile of very few rows, whose keys and values are read once, where they are.
+void ForwardDirect(const ForwardJob& job, const AttentionUnit& unit, const RowBlock& block, const ForwardRows& rows,
+                   int64_t tile, const KeyArrays* mask_keys) {
+  const AttentionForwardArgs& a = job.args;
+  const int64_t first = tile * kKeyTile, dim = a.shape.dim;
+  const int64_t count = std::min<int64_t>(kKeyTile, a.shape.keys - first);
+  const float* k = a.k.at(unit.b, first, unit.kv_head);
+  const float* v = a.v.at(unit.b, first, unit.kv_head);
+  for (int64_t j = 0; j < count; ++j) {
+    PrefetchRow(k + (j + kPrefetchRows) * a.k.token_stride, dim);
+    PrefetchRow(v + j * a.v.token_stride, dim);
+    for (int64_t r = 0; r < block.rows; ++r) {
+      rows.logits[r * kKeyTile + j] = Dot(dim, rows.q + r * dim, k + j * a.k.token_stride);
     }
+  }
+  SoftmaxRows(job, block, rows, 0, block.rows, 0, kKeyTile, mask_keys, first);
+  if (mask_keys) {
+    AddVisible(job, block, rows, {tile, 0, block.rows, 0, count, mask_keys}, v, a.v.token_stride);
+  } else {
+    Product(block.rows, dim, count, {rows.logits, kKeyTile, 1}, v, a.v.token_stride, rows.state.out, dim, true);
   }
 }
 
@@ -131,59 +149,99 @@ void StartRows(const ForwardJob& job, const AttentionUnit& unit, const RowBlock&
     const int64_t row = block.first + r, t = unit.token(row), h = unit.head(row);
     PrefetchRow(a.q.at(unit.b, t + kPrefetchRows, h), a.shape.dim);
     PrefetchRowForWriting(a.out.at(unit.b, t, h), a.shape.dim);
-    PackRow(a.q.at(unit.b, t, h), a.shape.dim, job.padded_dim, factor,
-            rows.q + r * job.padded_dim);
-    rows.max[r] = -HUGE_VALF;
-    rows.seen[r] = 0;
+    PackRow(a.q.at(unit.b, t, h), a.shape.dim, job.padded_dim, factor, rows.q + r * job.padded_dim);
+    rows.state.max[r] = -HUGE_VALF;
+    rows.state.seen[r] = 0;
   }
-  std::fill(rows.out, rows.out + block.rows * job.padded_dim, 0.0f);
-  std::fill(rows.sums, rows.sums + block.rows * kKeyRun, 0.0f);
+  std::fill(rows.state.out, rows.state.out + block.rows * job.padded_dim, 0.0f);
+  std::fill(rows.state.sums, rows.state.sums + block.rows * kKeyRun, 0.0f);
 }
 
-void FinishRows(const ForwardJob& job, const AttentionUnit& unit, const RowBlock& block, const ForwardRows& rows) {
+void FinishRows(const ForwardJob& job, const AttentionUnit& unit, int64_t first_row, int64_t count,
+                const RowState& state) {
   const AttentionForwardArgs& a = job.args;
   const DF d;
-  for (int64_t r = 0; r < block.rows; ++r) {
-    const int64_t row = block.first + r, t = unit.token(row), h = unit.head(row);
-    float sum = hn::GetLane(hn::SumOfLanes(d, hn::LoadU(d, rows.sums + r * kKeyRun)));
-    float lse = kLn2 * (rows.max[r] + std::log2(sum));
-    if (rows.max[r] == -HUGE_VALF) {
+  for (int64_t r = 0; r < count; ++r) {
+    const int64_t row = first_row + r, t = unit.token(row), h = unit.head(row);
+    const float sum = hn::GetLane(hn::SumOfLanes(d, hn::LoadU(d, state.sums + r * kKeyRun)));
+    float lse = kLn2 * (state.max[r] + std::log2(sum));
+    float factor = 1.0f / sum;
+    if (state.max[r] == -HUGE_VALF) {
       // Nobody seen: zeros. Seen, but every logit is -infinity: 0 / 0.
-      lse = rows.seen[r] ? NAN : -HUGE_VALF;
-      sum = rows.seen[r] ? 0.0f : 1.0f;
+      lse = state.seen[r] != 0.0f ? NAN : -HUGE_VALF;
+      factor = state.seen[r] != 0.0f ? NAN : 0.0f;
     }
     a.lse[(unit.b * a.shape.heads + h) * a.shape.queries + t] = lse;
-    StoreScaled(a.shape.dim, rows.seen[r] && sum == 0.0f ? NAN : 1.0f / sum, rows.out + r * job.padded_dim,
-                a.out.at(unit.b, t, h));
+    StoreScaled(a.shape.dim, factor, state.out + r * job.padded_dim, a.out.at(unit.b, t, h));
   }
 }
 
-void ForwardBlock(const ForwardJob& job, const AttentionUnit& unit, int64_t block_index, const PackedKeys& packed,
-                  float* scratch) {
-  const int64_t first = block_index * job.block_rows;
-  const RowBlock block(job.plan, unit, first, std::min<int64_t>(job.block_rows, unit.rows - first), kBlockRows);
-  const ForwardRows rows(job, scratch);
+// One block against tiles [tile_begin, tile_end), packed into their slots when `schedule` meets them first.
+void ForwardBlock(const ForwardJob& job, const AttentionUnit& unit, int64_t block_index, int64_t tile_begin,
+                  int64_t tile_end, const TileSchedule& schedule, float* slots, const ForwardRows& rows) {
+  const int64_t first = block_index * kBlockRowCount;
+  const RowBlock block(job.plan, unit, first, std::min(kBlockRowCount, unit.rows - first), kBlockRows);
   const KeyArrays keys = job.plan.keys(unit.b);
   StartRows(job, unit, block, rows);
-  for (int64_t tile = 0; tile < job.plan.tiles(); ++tile) {
+  for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
+    const size_t at = static_cast<size_t>(tile);
+    if (schedule.first[at] > block_index || schedule.last[at] < block_index) continue;
     const Visibility seen = job.plan.Classify(block.bounds, keys.tiles[tile]);
     if (seen == Visibility::kEmpty) continue;
-    if (seen == Visibility::kFull) {
-      for (int64_t r = 0; r < block.rows; r += kBlockRows) {
-        ForwardCells(job, block, rows, packed, tile, r, std::min<int64_t>(block.rows, r + kBlockRows), 0, kKeyTile,
-                     nullptr);
-      }
+    if (job.direct(unit.rows)) {
+      ForwardDirect(job, unit, block, rows, tile, seen == Visibility::kFull ? nullptr : &keys);
       continue;
     }
-    const TileCells cells(job.plan, block, keys.runs + tile * kRunsPerTile);
+    const ForwardTile packed(job, slots, schedule.slot[at]);
+    if (schedule.first[at] == block_index) PackForwardTile(job, unit, tile, packed);
+    const TileCells cells(job.plan, block, seen, keys.runs + tile * kRunsPerTile);
     for (int g = 0; g < block.groups(); ++g) {
       if (cells.begin[g] >= cells.end[g]) continue;
       const int64_t row = g * kBlockRows;
-      ForwardCells(job, block, rows, packed, tile, row, std::min<int64_t>(block.rows, row + kBlockRows),
-                   cells.begin[g] * kKeyRun, cells.end[g] * kKeyRun, cells.masked[g] ? &keys : nullptr);
+      ForwardCells(job, block, rows, packed,
+                   {tile, row, std::min<int64_t>(block.rows, row + kBlockRows), cells.begin[g] * kKeyRun,
+                    cells.end[g] * kKeyRun, cells.masked[g] ? &keys : nullptr});
     }
   }
-  FinishRows(job, unit, block, rows);
+}
+
+// All blocks of one part of a unit.
+void ForwardPart(const ForwardJob& job, const AttentionUnit& unit, int64_t part, const TileSchedule& schedule,
+                 float* slots, const ForwardRows& rows) {
+  for (int64_t block = part; block < job.blocks; block += job.parts) {
+    ForwardBlock(job, unit, block, 0, job.plan.tiles(), schedule, slots, rows);
+    const int64_t first = block * kBlockRowCount;
+    FinishRows(job, unit, first, std::min(kBlockRowCount, unit.rows - first), rows.state);
+  }
+}
+
+// The only block of a unit against one run of its keys.
+void ForwardChunk(const ForwardJob& job, const AttentionUnit& unit, int64_t chunk, const TileSchedule& schedule,
+                  float* slot, const ForwardRows& rows) {
+  const int64_t begin = chunk * ForwardJob::kChunkTiles;
+  ForwardBlock(job, unit, 0, begin, std::min(job.plan.tiles(), begin + ForwardJob::kChunkTiles), schedule, slot, rows);
+}
+
+// Merges a unit's chunks, in order, into the first, and writes the result.
+void FinishChunks(const ForwardJob& job, const AttentionUnit& unit, float* states) {
+  const RowState into(job, states);
+  for (int64_t chunk = 1; chunk < job.chunks; ++chunk) {
+    const RowState from(job, states + chunk * RowState::Floats(job));
+    for (int64_t r = 0; r < unit.rows; ++r) {
+      const float old_max = into.max[r], max = from.max[r] <= old_max ? old_max : from.max[r];
+      into.seen[r] = std::max(into.seen[r], from.seen[r]);
+      into.max[r] = max;
+      if (max == -HUGE_VALF) continue;
+      const float keep = Exp2(old_max - max), factor = Exp2(from.max[r] - max);
+      float* sums = into.sums + r * kKeyRun;
+      float* out = into.out + r * job.padded_dim;
+      StoreScaled(kKeyRun, keep, sums, sums);
+      AddScaled(kKeyRun, factor, from.sums + r * kKeyRun, sums);
+      StoreScaled(job.padded_dim, keep, out, out);
+      AddScaled(job.padded_dim, factor, from.out + r * job.padded_dim, out);
+    }
+  }
+  FinishRows(job, unit, 0, unit.rows, into);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -193,59 +251,53 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace cai {
 
-HWY_EXPORT(PackForwardTile);
-HWY_EXPORT(ForwardBlock);
+HWY_EXPORT(ForwardPart);
+HWY_EXPORT(ForwardChunk);
+HWY_EXPORT(FinishChunks);
 
 namespace {
 
-float* BlockScratch(const ForwardJob& job) {
-  const int64_t floats = job.block_rows * (2 * job.padded_dim + kKeyTile + kKeyRun + 2);
-  return static_cast<float*>(ThreadScratch(ScratchSlot::kKernel, static_cast<size_t>(floats) * sizeof(float)));
+float* Scratch(ScratchSlot slot, int64_t floats) {
+  return static_cast<float*>(ThreadScratch(slot, static_cast<size_t>(floats) * sizeof(float)));
 }
 
-// Packs the tiles that some query sees.
-void PackTile(const ForwardJob& job, const AttentionUnit& unit, const QueryBounds& queries, int64_t tile,
-              const PackedKeys& packed) {
-  if (job.plan.Classify(queries, job.plan.keys(unit.b).tiles[tile]) == Visibility::kEmpty) return;
-  HWY_DYNAMIC_DISPATCH(PackForwardTile)(job, unit, tile, packed);
+void ForwardByParts(const ForwardJob& job) {
+  ThreadPool::Get().Run(job.units * job.parts, [&](int64_t index) {
+    const AttentionUnit unit(job.args.shape, index / job.parts);
+    const TileSchedule schedule(job.plan, unit, kBlockRowCount, job.blocks, index % job.parts, job.parts);
+    float* memory = Scratch(ScratchSlot::kKernel, RowState::Floats(job) + ForwardRows::Floats(job));
+    const ForwardRows rows(job, RowState(job, memory), memory + RowState::Floats(job));
+    float* slots = Scratch(ScratchSlot::kPackA, schedule.slots * ForwardTile::Floats(job));
+    HWY_DYNAMIC_DISPATCH(ForwardPart)(job, unit, index % job.parts, schedule, slots, rows);
+  });
+}
+
+void ForwardByChunks(const ForwardJob& job) {
+  ThreadPool& pool = ThreadPool::Get();
+  const int64_t state_floats = RowState::Floats(job);
+  float* states = Scratch(ScratchSlot::kPackB, job.units * job.chunks * state_floats);
+  pool.Run(job.units * job.chunks, [&](int64_t index) {
+    const AttentionUnit unit(job.args.shape, index / job.chunks);
+    const TileSchedule schedule(job.plan, unit, kBlockRowCount, 1, 0, 1);
+    const ForwardRows rows(job, RowState(job, states + index * state_floats),
+                           Scratch(ScratchSlot::kKernel, ForwardRows::Floats(job)));
+    float* slot = Scratch(ScratchSlot::kPackA, ForwardTile::Floats(job));
+    HWY_DYNAMIC_DISPATCH(ForwardChunk)(job, unit, index % job.chunks, schedule, slot, rows);
+  });
+  pool.Run(job.units, [&](int64_t index) {
+    HWY_DYNAMIC_DISPATCH(FinishChunks)(job, AttentionUnit(job.args.shape, index),
+                                       states + index * job.chunks * state_floats);
+  });
 }
 
 }  // namespace
 
 void AttentionForwardCpu(const AttentionForwardArgs& args) {
+  if (args.shape.queries == 0 || args.shape.heads == 0) return;
   const MaskPlan plan(args.shape, args.mask);
-  const ForwardJob job(args, plan);
-  ThreadPool& pool = ThreadPool::Get();
-  const int64_t units = args.shape.batch * args.shape.kv_heads;
-  if (units == 0 || args.shape.queries == 0 || args.shape.heads == 0) return;
-  const int64_t blocks = job.blocks();
-  // Whole units keep their packed keys in one core's cache; fewer units than that are shared out by blocks.
-  if (units % pool.size() == 0 || units >= 4 * pool.size()) {
-    pool.Run(units, [&](int64_t index) {
-      const AttentionUnit unit(args.shape, index);
-      const PackedKeys packed(job, ThreadScratch(ScratchSlot::kPackA, PackedKeys::Bytes(job)), 0);
-      const QueryBounds queries = plan.all_queries(unit.b);
-      for (int64_t tile = 0; tile < plan.tiles(); ++tile) PackTile(job, unit, queries, tile, packed);
-      float* scratch = BlockScratch(job);
-      for (int64_t block = 0; block < blocks; ++block) {
-        HWY_DYNAMIC_DISPATCH(ForwardBlock)(job, unit, block, packed, scratch);
-      }
-    });
-    return;
-  }
-  void* memory = ThreadScratch(ScratchSlot::kPackA, PackedKeys::Bytes(job) * static_cast<size_t>(units));
-  std::vector<QueryBounds> queries;
-  for (int64_t b = 0; b < args.shape.batch; ++b) queries.push_back(plan.all_queries(b));
-  pool.Run(units * plan.tiles(), [&](int64_t index) {
-    const AttentionUnit unit(args.shape, index / plan.tiles());
-    PackTile(job, unit, queries[static_cast<size_t>(unit.b)], index % plan.tiles(),
-             PackedKeys(job, memory, index / plan.tiles()));
-  });
-  pool.Run(units * blocks, [&](int64_t index) {
-    // Late blocks first: under a causal mask they are the long ones.
-    HWY_DYNAMIC_DISPATCH(ForwardBlock)(job, AttentionUnit(args.shape, index % units), blocks - 1 - index / units,
-                                       PackedKeys(job, memory, index % units), BlockScratch(job));
-  });
+  const ForwardJob job(args, plan, ThreadPool::Get().size());
+  if (job.chunks == 1) ForwardByParts(job);
+  else ForwardByChunks(job);
 }
 
 }  // namespace cai

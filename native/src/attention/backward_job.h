@@ -18,35 +18,39 @@ constexpr int64_t kLeastTasks = 16;
 struct BackwardJob {
   const AttentionBackwardArgs& args;
   const MaskPlan& plan;
-  int64_t units, padded_dim, block_rows, blocks, parts;
+  int64_t units, padded_dim, blocks, parts;
 
   BackwardJob(const AttentionBackwardArgs& a, const MaskPlan& p)
-      : args(a), plan(p), units(a.shape.batch * a.shape.kv_heads), padded_dim(PaddedDim(a.shape.dim)), block_rows(66) {
+      : args(a), plan(p), units(a.shape.batch * a.shape.kv_heads), padded_dim(PaddedDim(a.shape.dim)) {
     const int64_t rows = a.shape.queries * (a.shape.heads / a.shape.kv_heads);
-    blocks = (rows + block_rows - 1) / block_rows;
+    blocks = (rows + kBlockRowCount - 1) / kBlockRowCount;
     const int64_t wanted = units == 0 ? 1 : (kLeastTasks + units - 1) / units;
     parts = std::max<int64_t>(1, std::min(wanted, blocks));
   }
   // The elements of a [64, Dp] tile.
   int64_t tile_size() const { return kKeyTile * padded_dim; }
-  // The elements of a task's dk and dv together.
-  int64_t sums_size() const { return 2 * plan.tiles() * tile_size(); }
+  // The elements of a part's dk and dv together.
+  int64_t part_size() const { return 2 * plan.tiles() * tile_size(); }
 };
 
-// Keys and values of one unit in the layouts of the products, tile by tile.
-struct BackwardKeys {
+// One tile of keys and values in the layouts of the products, and its gradients so far.
+struct BackwardTile {
   float* keys_transposed;    // [D, 64]
   float* values_transposed;  // [D, 64]
   float* keys;               // [64, Dp]
-  uint8_t* finite;           // whether all keys of the tile are
+  float* dk;                 // [64, Dp], not yet scaled
+  float* dv;                 // [64, Dp]
+  float* finite;             // 1 when all keys are
 
-  static int64_t Floats(const BackwardJob& job) { return job.plan.tiles() * (3 * job.tile_size() + kKeyRun); }
-  BackwardKeys(const BackwardJob& job, float* memory) {
-    const int64_t part = job.plan.tiles() * job.tile_size();
-    keys_transposed = memory;
-    values_transposed = memory + part;
-    keys = memory + 2 * part;
-    finite = reinterpret_cast<uint8_t*>(memory + 3 * part);
+  static int64_t Floats(const BackwardJob& job) { return 5 * job.tile_size() + kKeyRun; }
+  BackwardTile(const BackwardJob& job, float* slots, int64_t slot) {
+    const int64_t size = job.tile_size();
+    keys_transposed = slots + slot * Floats(job);
+    values_transposed = keys_transposed + size;
+    keys = values_transposed + size;
+    dk = keys + size;
+    dv = dk + size;
+    finite = dv + size;
   }
 };
 
@@ -61,16 +65,16 @@ struct BackwardRows {
   float* delta;  // [rows], rowsum(dout · out): all that a gradient through logsumexp would change
   bool q_finite = true, dout_finite = true;
 
-  static int64_t Floats(const BackwardJob& job) { return job.block_rows * (3 * job.padded_dim + 2 * kKeyTile + 2); }
+  static int64_t Floats(const BackwardJob& job) { return kBlockRowCount * (3 * job.padded_dim + 2 * kKeyTile + 2); }
   BackwardRows(const BackwardJob& job, float* memory) {
-    const int64_t wide = job.block_rows * job.padded_dim, tile = job.block_rows * kKeyTile;
+    const int64_t wide = kBlockRowCount * job.padded_dim, tile = kBlockRowCount * kKeyTile;
     q = memory;
     dout = q + wide;
     dq = dout + wide;
     p = dq + wide;
     ds = p + tile;
     lse = ds + tile;
-    delta = lse + job.block_rows;
+    delta = lse + kBlockRowCount;
   }
 };
 

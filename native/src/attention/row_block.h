@@ -9,8 +9,9 @@
 
 namespace cai {
 
-constexpr int kMaxBlockRows = 128;
-constexpr int kMaxGroups = kMaxBlockRows / 4;
+// A multiple of the rows of a product's register block, small enough that a block's rows stay in the first-level cache.
+constexpr int64_t kBlockRowCount = 66;
+constexpr int kMaxGroups = (kBlockRowCount + 3) / 4;
 
 // D filled up to whole vectors of every target.
 inline int64_t PaddedDim(int64_t dim) { return (dim + kKeyRun - 1) / kKeyRun * kKeyRun; }
@@ -30,8 +31,8 @@ struct RowBlock {
   int group_rows;  // rows of one step of the products
   QueryBounds bounds;
   QueryBounds group_bounds[kMaxGroups];
-  int32_t index[kMaxBlockRows];  // cache index and position of each row
-  int32_t position[kMaxBlockRows];
+  int32_t index[kBlockRowCount];  // cache index and position of each row
+  int32_t position[kBlockRowCount];
 
   RowBlock(const MaskPlan& plan, const AttentionUnit& unit, int64_t first_row, int64_t row_count, int rows_a_group)
       : first(first_row), rows(row_count), group_rows(rows_a_group) {
@@ -46,14 +47,22 @@ struct RowBlock {
   int groups() const { return static_cast<int>((rows + group_rows - 1) / group_rows); }
 };
 
-// What of a partly visible tile has to be computed: for each group of rows the keys from `begin` to `end`, counted in
+// What of a tile has to be computed: for each group of rows the keys from `begin` to `end`, counted in
 // runs, and whether some cell of them is hidden; for each run the rows from `row_begin` to `row_end` that include it.
 struct TileCells {
   uint8_t begin[kMaxGroups], end[kMaxGroups];
   bool masked[kMaxGroups];
   int row_begin[kRunsPerTile], row_end[kRunsPerTile];
 
-  TileCells(const MaskPlan& plan, const RowBlock& block, const KeyBounds* runs) {
+  TileCells(const MaskPlan& plan, const RowBlock& block, Visibility tile, const KeyBounds* runs) {
+    if (tile == Visibility::kFull) {
+      std::fill(begin, begin + block.groups(), static_cast<uint8_t>(0));
+      std::fill(end, end + block.groups(), static_cast<uint8_t>(kRunsPerTile));
+      std::fill(masked, masked + block.groups(), false);
+      std::fill(row_begin, row_begin + kRunsPerTile, 0);
+      std::fill(row_end, row_end + kRunsPerTile, static_cast<int>(block.rows));
+      return;
+    }
     std::fill(row_begin, row_begin + kRunsPerTile, static_cast<int>(block.rows));
     std::fill(row_end, row_end + kRunsPerTile, 0);
     for (int g = 0; g < block.groups(); ++g) {
