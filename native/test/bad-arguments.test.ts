@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { floatTensor, isCaiError, rmsNormForward, sumOfSquares, zeros } from "../js/index.js";
+import { opCases } from "./children/op-cases.js";
 import { type TemporaryPackage, temporaryPackage } from "./temporary-package.js";
 
 let box: TemporaryPackage;
@@ -27,6 +28,10 @@ function errorOf(call: () => unknown): { code?: string; message: string; cause?:
 const ones = () => [zeros([2, 3]), zeros([3]), zeros([2, 3]), zeros([2])] as const;
 
 describe("bad arguments", () => {
+  it("are made from a valid case of every op", () => {
+    expect(Object.keys(opCases)).toEqual(opNames());
+  });
+
   it.each([20261123, Math.floor(Math.random() * 2 ** 31)])(
     "of every op end in a CaiError or do no harm: fast-check seed %i",
     async (seed) => {

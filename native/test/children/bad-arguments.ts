@@ -38,6 +38,12 @@ function detachAll(args: unknown[]): void {
   }
 }
 
+/** Overwrites indices, so that they point anywhere. */
+function scribble(value: unknown): void {
+  if (value instanceof Int32Array) value.fill(0x7fffff00);
+  else if (isHolder(value) && !ArrayBuffer.isView(value)) Object.values(value).forEach(scribble);
+}
+
 /** Puts every array on memory that can shrink. */
 function makeResizable(value: unknown, tracking: boolean): void {
   if (!isHolder(value) || ArrayBuffer.isView(value)) return;
@@ -100,7 +106,7 @@ const changes: fc.Arbitrary<Change> = fc.oneof(
     if (path.length > 0) holderOf(args, path)[path.at(-1) as PropertyKey] = make();
   }),
   // Something that happens while the property is read, with the right value or an exception as its end.
-  fc.constantFrom<(args: unknown[]) => void>(detachAll, () => globalThis.gc?.(), throwing).map(
+  fc.constantFrom<(args: unknown[]) => void>(detachAll, scribble, () => globalThis.gc?.(), throwing).map(
     (happens): Change => (args, path) => {
       if (path.length < 2) return;
       const [holder, key] = [holderOf(args, path), path.at(-1) as PropertyKey];
@@ -117,7 +123,7 @@ const changes: fc.Arbitrary<Change> = fc.oneof(
     },
   ),
   fc.boolean().map((tracking): Change => (args) => makeResizable(args, tracking)),
-  fc.constant<Change>((args) => detachAll(args)),
+  fc.constantFrom<Change>((args) => detachAll(args), (args) => scribble(args)),
   fc.nat(3).map((count): Change => (args) => {
     args.length = count;
   }),
