@@ -82,7 +82,7 @@ describe("bad arguments", () => {
   it("such as sizes beyond memory are refused before anything is computed", () => {
     for (const shape of [[2 ** 53 - 1], [2 ** 52, 2 ** 52], [2 ** 40, 2 ** 40, 0]]) {
       const message = errorOf(() => sumOfSquares([{ ...zeros([4]), shape }])).message;
-      expect(message).toMatch(/needs|huge shape/);
+      expect(message).toMatch(/needs|too large/);
     }
   });
 });
@@ -103,7 +103,9 @@ describe("unusual memory", () => {
     structuredClone(detached.buffer, { transfer: [detached.buffer] });
     for (const data of [new Float32Array(0), new Float32Array(new ArrayBuffer(8), 8), detached]) {
       expect(sumOfSquares([floatTensor(data, [0, 5])])).toBe(0);
-      rmsNormForward(floatTensor(data, [0, 5]), zeros([5]), floatTensor(data, [0, 5]), floatTensor(data, [0]), { eps: 1 });
+      rmsNormForward(floatTensor(data, [0, 5]), zeros([5]), floatTensor(data, [0, 5]), floatTensor(data, [0]), {
+        eps: 1,
+      });
     }
     expect(errorOf(() => sumOfSquares([{ ...zeros([4]), data: detached }])).message).toContain(
       "needs 4 elements, its array has 0",

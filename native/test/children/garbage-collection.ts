@@ -31,7 +31,9 @@ function buffers(): void {
   for (const buffer of kept) {
     const size = Math.floor(buffer.byteLength / 4);
     const tensor = tensorAt("float32", buffer, 0, [1, size]);
-    rmsNormForward(tensor, tensorAt("float32", buffer, 0, [size]), tensor, floatTensor(new Float32Array(1), [1]), { eps: 1 });
+    rmsNormForward(tensor, tensorAt("float32", buffer, 0, [size]), tensor, floatTensor(new Float32Array(1), [1]), {
+      eps: 1,
+    });
   }
 }
 

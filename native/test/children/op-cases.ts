@@ -34,7 +34,10 @@ function integers(shape: number[], below: number, seed: number): Tensor<"int32">
 /** 0, 1, 2, ... plus `more` along the last dimension. */
 function counting(shape: number[], more: number): Tensor<"int32"> {
   const length = shape.at(-1) as number;
-  return intTensor(Int32Array.from({ length: sizeOf(shape) }, (_, i) => (i % length) + more), [...shape]);
+  return intTensor(
+    Int32Array.from({ length: sizeOf(shape) }, (_, i) => (i % length) + more),
+    [...shape],
+  );
 }
 
 const vector = [20_011];
@@ -169,7 +172,11 @@ function positive(shape: number[], seed: number): Tensor {
 
 function bf16(shape: number[]): Tensor {
   const data = new Uint32Array(normalData(sizeOf(shape), 1).buffer);
-  return tensorOver("bfloat16", Uint16Array.from(data, (bits) => bits >>> 16), [...shape]);
+  return tensorOver(
+    "bfloat16",
+    Uint16Array.from(data, (bits) => bits >>> 16),
+    [...shape],
+  );
 }
 
 const isTensor = (value: unknown): value is Tensor<DType> =>

@@ -91,7 +91,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
       await pause(i);
       for (const code of await Promise.all(workers.map((worker) => worker.terminate()))) codes.add(code);
     }
-    return [...codes, digest() === digest()];
+    return [...codes, new Set([digest(), digest()]).size === 1];
   },
   "ended by exit": async () => {
     const workers = [start("exit"), start("exit")];
@@ -110,7 +110,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     const workers = [start("endless"), start("stuck")];
     await Promise.all(workers.map((worker) => once(worker, "message")));
     for (const worker of workers) worker.unref();
-    return digest() === digest();
+    return new Set([digest(), digest()]).size === 1;
   },
 };
 
