@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Baselines, bigramBaselines, evalBatches, readManifest, Tokenizer } from "./data/index.js";
 import { writeFileAtomically } from "./data/atomic-file.js";
+import { type Baselines, bigramBaselines, evalBatches, readManifest, Tokenizer } from "./data/index.js";
 import { evaluate } from "./evaluate.js";
 import { generateTokens } from "./generate/generate.js";
 import type { RunSummary } from "./metrics/index.js";

@@ -1,6 +1,19 @@
-export { type CheckpointContent, checkpointDigest, type LoadedCheckpoint, loadCheckpoint } from "./checkpoint/index.js";
-export { readSafetensors, writeSafetensors } from "./checkpoint/index.js";
-export { applyOverrides, parseRecipe, type Recipe, type RecipeInput, readRecipeFile, resolveRecipe } from "./config/index.js";
+export {
+  type CheckpointContent,
+  checkpointDigest,
+  type LoadedCheckpoint,
+  loadCheckpoint,
+  readSafetensors,
+  writeSafetensors,
+} from "./checkpoint/index.js";
+export {
+  applyOverrides,
+  parseRecipe,
+  type Recipe,
+  type RecipeInput,
+  readRecipeFile,
+  resolveRecipe,
+} from "./config/index.js";
 export {
   type Batch,
   BatchLoader,
@@ -9,8 +22,8 @@ export {
   evalBatches,
   prepareCorpora,
   readDocuments,
-  Tokenizer,
   TokenDataset,
+  Tokenizer,
 } from "./data/index.js";
 export { type Evaluation, evaluate } from "./evaluate.js";
 export { type GenerateOptions, generateTokens } from "./generate/generate.js";

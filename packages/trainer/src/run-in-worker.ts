@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { CaiError, type CaiErrorCode } from "@cai/native";
-import type { TrainJob } from "./train.js";
 import type { RunSummary } from "./metrics/index.js";
+import type { TrainJob } from "./train.js";
 import type { TrainEvent } from "./training-events.js";
 
 /** What the worker sends: events of the run, then how it ended. */

@@ -50,7 +50,10 @@ describe("cai train", () => {
   it("prints JSON lines and nothing else on stdout with --json", async () => {
     const { code, stdout } = await cai(train("json", "--json", "--set", "steps=3", "--set", "schedule.decaySteps=1"));
     expect(code).toBe(0);
-    const types = stdout.trim().split("\n").map((line) => JSON.parse(line).type);
+    const types = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).type);
     expect(types).toEqual(["start", "step", "step", "step", "checkpoint", "finishing", "summary"]);
   });
 
@@ -68,7 +71,10 @@ describe("cai train", () => {
   });
 
   it("ends with the same checkpoint when killed at any step and resumed", async () => {
-    for (const [run, step] of [["killed-a", 6], ["killed-b", 13]] as const) {
+    for (const [run, step] of [
+      ["killed-a", 6],
+      ["killed-b", 13],
+    ] as const) {
       const killed = await cai(train(run, "--json"), (stdout, kill) => {
         if (stdout.includes(`"step":${step}`)) kill("SIGKILL");
       });

@@ -8,7 +8,10 @@ export function summaryText(runDir: string, summary: RunSummary): string {
   const speed = tokensPerSecond === undefined ? "" : `, ${grouped(Math.round(tokensPerSecond))} tokens/s`;
   const parts = [
     columns([
-      [finished ? "finished" : "stopped", `${grouped(steps)} steps, ${grouped(tokens)} tokens in ${seconds.toFixed(0)} s${speed}`],
+      [
+        finished ? "finished" : "stopped",
+        `${grouped(steps)} steps, ${grouped(tokens)} tokens in ${seconds.toFixed(0)} s${speed}`,
+      ],
       ...(skippedSteps > 0 ? [["skipped", `${grouped(skippedSteps)} steps without a finite gradient`] as const] : []),
     ]),
     comparison(summary),
@@ -26,7 +29,8 @@ function comparison({ valLoss, bitsPerByte, baselines }: RunSummary): string | u
   if (valLoss === undefined || bitsPerByte === undefined) return undefined;
   const rows = [{ name: "this model", valLoss, bitsPerByte }, ...(baselines ?? [])];
   const width = Math.max(...rows.map(({ name }) => name.length));
-  const line = (name: string, nats: string, bits: string) => `${name.padEnd(width)}  ${nats.padStart(12)}  ${bits.padStart(13)}`;
+  const line = (name: string, nats: string, bits: string) =>
+    `${name.padEnd(width)}  ${nats.padStart(12)}  ${bits.padStart(13)}`;
   return [
     line("validation", "nats a token", "bits per byte"),
     ...rows.map((row) => line(row.name, row.valLoss?.toFixed(4) ?? "", row.bitsPerByte.toFixed(4))),
@@ -34,5 +38,9 @@ function comparison({ valLoss, bitsPerByte, baselines }: RunSummary): string | u
 }
 
 function indented(text: string): string {
-  return text.trim().split("\n").map((line) => `  ${line}`.trimEnd()).join("\n");
+  return text
+    .trim()
+    .split("\n")
+    .map((line) => `  ${line}`.trimEnd())
+    .join("\n");
 }

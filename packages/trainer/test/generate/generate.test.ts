@@ -1,5 +1,5 @@
-import { expectAllClose, randomInts } from "@cai/test-utils";
 import { intTensor } from "@cai/native";
+import { expectAllClose, randomInts } from "@cai/test-utils";
 import { describe, expect, it } from "vitest";
 import { Arena } from "../../src/autograd/arena.js";
 import { Tape } from "../../src/autograd/tape.js";

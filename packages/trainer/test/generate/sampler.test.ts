@@ -1,3 +1,4 @@
+import { expectAllClose } from "@cai/test-utils";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { sampleToken } from "../../src/generate/sampler.js";
@@ -18,7 +19,7 @@ describe("sampleToken", () => {
   it("draws each token with its softmax probability", () => {
     const total = 1 + 2 * Math.exp(2) + Math.exp(1);
     const expected = [1, Math.exp(2), Math.exp(1), 0, Math.exp(2)].map((mass) => mass / total);
-    shares(logits, {}).forEach((share, token) => expect(share).toBeCloseTo(expected[token] as number, 3));
+    expectAllClose(shares(logits, {}), expected, { rtol: 0, atol: 1e-3 });
   });
 
   it("sharpens and flattens with the temperature", () => {
@@ -47,13 +48,18 @@ describe("sampleToken", () => {
   it("never draws a token outside what was kept, for any draw", () => {
     fc.assert(
       fc.property(
-        fc.array(fc.float({ noNaN: true, noDefaultInfinity: true, min: -50, max: 50 }), { minLength: 1, maxLength: 30 }),
+        fc.array(fc.float({ noNaN: true, noDefaultInfinity: true, min: -50, max: 50 }), {
+          minLength: 1,
+          maxLength: 30,
+        }),
         fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
         fc.integer({ min: 1, max: 30 }),
         (values, uniform, topK) => {
           const row = Float32Array.from(values);
           const token = sampleToken(row, uniform, { topK });
-          const better = row.filter((value, id) => value > (row[token] as number) || (value === row[token] && id < token));
+          const better = row.filter(
+            (value, id) => value > (row[token] as number) || (value === row[token] && id < token),
+          );
           expect(better.length).toBeLessThan(topK);
         },
       ),
@@ -61,7 +67,9 @@ describe("sampleToken", () => {
   });
 
   it("refuses options out of range and logits without a finite value", () => {
-    expect(() => sampleToken(logits, 0, { temperature: -1 })).toThrow("temperature must be a number of at least 0, got -1");
+    expect(() => sampleToken(logits, 0, { temperature: -1 })).toThrow(
+      "temperature must be a number of at least 0, got -1",
+    );
     expect(() => sampleToken(logits, 0, { topK: 1.5 })).toThrow("topK must be an integer of at least 0, got 1.5");
     expect(() => sampleToken(logits, 0, { topP: 0 })).toThrow("topP must be a number above 0 and at most 1, got 0");
     expect(() => sampleToken(Float32Array.of(0, Number.NaN), 0)).toThrow("got NaN for token 1");

@@ -91,7 +91,8 @@ describe("transformer", () => {
   });
 
   it("has the tensors of Hugging Face's GPT-2 and Llama", () => {
-    const names = (model: object) => [...new Trainer(tinyRecipe({ numLayers: 1, ...model })).parameters().keys()].sort();
+    const names = (model: object) =>
+      [...new Trainer(tinyRecipe({ numLayers: 1, ...model })).parameters().keys()].sort();
     expect(names(architectures["GPT-2"] as object)).toEqual([
       "h.0.attn.c_attn.bias",
       "h.0.attn.c_attn.weight",

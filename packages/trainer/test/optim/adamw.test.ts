@@ -17,7 +17,13 @@ function setUp(changes: object) {
 }
 
 /** AdamW from its definition, in doubles, for one tensor. */
-function reference(param: Float32Array, grads: Float32Array[], lr: number, decay: number, s: { beta1: number; beta2: number; eps: number }) {
+function reference(
+  param: Float32Array,
+  grads: Float32Array[],
+  lr: number,
+  decay: number,
+  s: { beta1: number; beta2: number; eps: number },
+) {
   const [p, m, v] = [Float64Array.from(param), new Float64Array(param.length), new Float64Array(param.length)];
   grads.forEach((grad, i) => {
     grad.forEach((g, j) => {

@@ -139,7 +139,7 @@ class Reference {
   }
 
   private matrix(name: string): Matrix {
-    const [rows, columns] = this.weights.get(name)?.shape as [number, number];
+    const [rows, columns] = (this.weights.get(name) as { shape: readonly number[] }).shape as [number, number];
     const flat = this.vector(name);
     return Array.from({ length: rows }, (_, r) => flat.slice(r * columns, (r + 1) * columns));
   }

@@ -19,7 +19,10 @@ export function infoCommand(): Command {
     .argument("[target]", "a run's or checkpoint's folder, or a recipe's name or file")
     .option("--set <path=value>", "override a field of the recipe; may be repeated", collect, [])
     .option("--json", "print one JSON object")
-    .addHelpText("after", "\nExamples:\n  $ cai info\n  $ cai info start --set model.numLayers=12\n  $ cai info runs/start")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ cai info\n  $ cai info start --set model.numLayers=12\n  $ cai info runs/start",
+    )
     .action(async (target: string | undefined, options: Options) => {
       if (target === undefined) describeBackend(options);
       else if (existsSync(target) && statSync(target).isDirectory()) await describeCheckpoint(target, options);
@@ -36,7 +39,12 @@ async function describeCheckpoint(path: string, { json }: Options): Promise<void
   const { dir, step, recipe, digest } = await openCheckpoint(path);
   const parameters = numParameters(recipe);
   print(json, { checkpoint: dir, step, digest, parameters, recipe }, () =>
-    columns([["checkpoint", dir], ["step", `${grouped(step)} of ${grouped(recipe.steps)}`], ["digest", digest], ...modelRows(recipe)]),
+    columns([
+      ["checkpoint", dir],
+      ["step", `${grouped(step)} of ${grouped(recipe.steps)}`],
+      ["digest", digest],
+      ...modelRows(recipe),
+    ]),
   );
 }
 

@@ -19,7 +19,12 @@ interface Options {
 export function prepareCommand(): Command {
   return new Command("prepare")
     .description("Train a tokenizer on texts and write them as token shards for training.")
-    .requiredOption("--corpus <name=path>", "a .txt, .jsonl or .parquet file (.gz too) or a directory; repeatable", collect, [])
+    .requiredOption(
+      "--corpus <name=path>",
+      "a .txt, .jsonl or .parquet file (.gz too) or a directory; repeatable",
+      collect,
+      [],
+    )
     .option("--out <dir>", "the prepared directory", "data")
     .option("--vocab-size <n>", "ids of the tokenizer to train", numberOption("--vocab-size"), 4096)
     .option("--tokenizer <file>", "use this tokenizer.json instead of training one")
@@ -56,14 +61,24 @@ function corpusInput(text: string, { field, split, include }: Options): CorpusIn
   if (name === undefined || path === undefined) {
     throw new CaiError("E_ARGUMENT", "prepare", `--corpus: expected name=path, got ${JSON.stringify(text)}`);
   }
-  return { name, path, ...(field !== undefined && { field }), ...(include !== undefined && { include }), ...splitRule(split) };
+  return {
+    name,
+    path,
+    ...(field !== undefined && { field }),
+    ...(include !== undefined && { include }),
+    ...splitRule(split),
+  };
 }
 
 function splitRule(name: string | undefined): Pick<ReadOptions, "split"> {
   if (name === undefined) return {};
   const split = splits.find((rule) => rule === name);
   if (split) return { split };
-  throw new CaiError("E_ARGUMENT", "prepare", `--split: expected one of ${splits.join(", ")}, got ${JSON.stringify(name)}`);
+  throw new CaiError(
+    "E_ARGUMENT",
+    "prepare",
+    `--split: expected one of ${splits.join(", ")}, got ${JSON.stringify(name)}`,
+  );
 }
 
 function describe({ corpora, totals, tokenizer }: Manifest, out: string, reused: boolean): string {
