@@ -9,6 +9,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "core/vector-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace cai {
 namespace HWY_NAMESPACE {
@@ -44,12 +46,12 @@ void UpdateRange(const AdamwArgs& a, int64_t begin, int64_t end) {
     hn::StoreU(next.param, d, a.param + i);
   }
   if (i == end) return;
-  const auto mask = hn::FirstN(d, static_cast<size_t>(end - i));
-  const Moments next = Update(a, hn::MaskedLoad(mask, d, a.param + i), hn::MaskedLoad(mask, d, a.grad + i),
-                              hn::MaskedLoad(mask, d, a.m + i), hn::MaskedLoad(mask, d, a.v + i));
-  hn::BlendedStore(next.m, mask, d, a.m + i);
-  hn::BlendedStore(next.v, mask, d, a.v + i);
-  hn::BlendedStore(next.param, mask, d, a.param + i);
+  const int64_t left = end - i;
+  const Moments next = Update(a, LoadFirst(a.param + i, left), LoadFirst(a.grad + i, left), LoadFirst(a.m + i, left),
+                              LoadFirst(a.v + i, left));
+  StoreFirst(next.m, a.m + i, left);
+  StoreFirst(next.v, a.v + i, left);
+  StoreFirst(next.param, a.param + i, left);
 }
 
 }  // namespace HWY_NAMESPACE
