@@ -88,9 +88,7 @@ export function tensorOver<D extends DType>(
   if (strides === undefined && data.length < size) {
     throw new CaiError("E_SHAPE", "tensor", `shape [${shape}] needs ${size} elements, got ${data.length}`);
   }
-  return strides === undefined
-    ? { dtype, device: "cpu", shape, data }
-    : { dtype, device: "cpu", shape, strides, data };
+  return strides === undefined ? { dtype, device: "cpu", shape, data } : { dtype, device: "cpu", shape, strides, data };
 }
 
 /** The bytes that one element of `dtype` takes. */

@@ -120,7 +120,9 @@ describe("adamwStep", () => {
     expect(() => adamwStep(t, t, t, t, { ...settings, step: 1, beta2: 1 })).toThrow(
       "adamwStep: beta2 must be a number from 0 to 0.9999999, got the number 1",
     );
-    expect(() => adamwStep(t, t, t, t, { ...settings, step: 1, eps: 0 })).toThrow("eps must be a number from 1e-37 to 1");
+    expect(() => adamwStep(t, t, t, t, { ...settings, step: 1, eps: 0 })).toThrow(
+      "eps must be a number from 1e-37 to 1",
+    );
     expect(() => adamwStep(t, t, t, t, { ...settings, step: 1, gradScale: Number.NaN })).toThrow(
       "gradScale must be a finite number, got the number NaN",
     );

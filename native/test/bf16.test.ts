@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { bf16Round, bf16ToFloat32, float32ToBf16, floatTensor, setThreads, tensorOver, threads, zeros } from "../js/index.js";
+import {
+  bf16Round,
+  bf16ToFloat32,
+  float32ToBf16,
+  floatTensor,
+  setThreads,
+  tensorOver,
+  threads,
+  zeros,
+} from "../js/index.js";
 
 const floatOf = (bits: number) => new Float32Array(Uint32Array.of(bits).buffer)[0] as number;
 const tensorOf = (...bits: number[]) => floatTensor(new Float32Array(Uint32Array.from(bits).buffer), [bits.length]);
@@ -31,7 +40,9 @@ function narrow(bits: number[]): number[] {
 function interestingBits(): number[] {
   const list: number[] = [];
   for (let exponent = 0; exponent < 256; exponent++) {
-    for (const mantissa of [0, 1, 0x7fff, 0x8000, 0x8001, 0x10000, 0x17fff, 0x18000, 0x18001, 0x7f7fff, 0x7f8000, 0x7fffff]) {
+    for (const mantissa of [
+      0, 1, 0x7fff, 0x8000, 0x8001, 0x10000, 0x17fff, 0x18000, 0x18001, 0x7f7fff, 0x7f8000, 0x7fffff,
+    ]) {
       for (const sign of [0, 1]) list.push(((sign << 31) | (exponent << 23) | mantissa) >>> 0);
     }
   }
@@ -60,7 +71,11 @@ describe("bfloat16", () => {
   });
 
   it("widens every bfloat16 exactly, and narrowing takes it back", () => {
-    const all = tensorOver("bfloat16", Uint16Array.from({ length: 65536 }, (_, i) => i), [65536]);
+    const all = tensorOver(
+      "bfloat16",
+      Uint16Array.from({ length: 65536 }, (_, i) => i),
+      [65536],
+    );
     const wide = zeros([65536]);
     bf16ToFloat32(all, wide);
     expect(bitsOf(wide.data)).toEqual([...all.data].map((pattern) => (pattern << 16) >>> 0));

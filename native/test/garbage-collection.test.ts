@@ -11,7 +11,10 @@ describe("under collection", () => {
   // The ops' arrays are about 1 MiB a round and the buffers touch 15 MiB: keeping them would show as 30 MiB and more
   // from the second to the last third. Before that the engine's own heap still grows, in steps of 8 MiB.
   it.each(["ops", "buffers"])("%s neither crash nor leak", async (work) => {
-    const { code, stdout, stderr } = await box.run("garbage-collection.js", { nodeFlags: ["--expose-gc"], args: [work] });
+    const { code, stdout, stderr } = await box.run("garbage-collection.js", {
+      nodeFlags: ["--expose-gc"],
+      args: [work],
+    });
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     const resident = JSON.parse(stdout) as number[];
     const third = resident.length / 3;

@@ -5,7 +5,11 @@ import { Philox, type PhiloxWords, philox4x32, randomUniform, zeros } from "../j
 
 /** From the known answers published with Random123 (kat_vectors, philox4x32 10): counter, key, result. */
 export const knownAnswers: [PhiloxWords, [number, number], PhiloxWords][] = [
-  [[0, 0, 0, 0], [0, 0], [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]],
+  [
+    [0, 0, 0, 0],
+    [0, 0],
+    [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8],
+  ],
   [
     [0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff],
     [0xffffffff, 0xffffffff],
@@ -79,9 +83,11 @@ describe("Philox", () => {
   });
 
   it("refuses what it can't use", () => {
-    for (const bad of [-1, 0.5, Number.NaN, 2 ** 53, -1n, 2n ** 64n]) expect(() => new Philox(bad)).toThrow("Philox: seed");
+    for (const bad of [-1, 0.5, Number.NaN, 2 ** 53, -1n, 2n ** 64n])
+      expect(() => new Philox(bad)).toThrow("Philox: seed");
     expect(() => new Philox(1, -2n)).toThrow("Philox: stream must be from 0 to 2^64 - 1, got -2");
     expect(() => new Philox(1, 0, -1)).toThrow("Philox: position must be a non-negative safe integer, got -1");
-    for (const bad of [0, 1.5, 2 ** 32 + 1, Number.NaN]) expect(() => new Philox(1).below(bad)).toThrow("Philox: n must");
+    for (const bad of [0, 1.5, 2 ** 32 + 1, Number.NaN])
+      expect(() => new Philox(1).below(bad)).toThrow("Philox: n must");
   });
 });

@@ -80,9 +80,9 @@ for (const op of [randomUniform, randomNormal]) {
       );
       expect(() => op(out, { seed: 2n ** 64n, stream: 0 })).toThrow("seed must be from 0 to 2^64 - 1");
       expect(() => op(out, { seed: 1, stream: 0, offset: 0.5 })).toThrow("offset must be an integer from 0");
-      expect(() => op({ ...out, shape: [1, 2], strides: [1, 1], data: new Float32Array(0) }, { seed: 1, stream: 0 })).toThrow(
-        `${op.name}: out of shape [1, 2] needs 2 elements, its array has 0`,
-      );
+      expect(() =>
+        op({ ...out, shape: [1, 2], strides: [1, 1], data: new Float32Array(0) }, { seed: 1, stream: 0 }),
+      ).toThrow(`${op.name}: out of shape [1, 2] needs 2 elements, its array has 0`);
     });
   });
 }
@@ -121,7 +121,12 @@ describe("randomUniform", () => {
   });
 
   it("refuses an empty or infinite range", () => {
-    for (const [low, high] of [[1, 1], [2, 1], [1, 1 + 2 ** -30], [-3e38, 3e38]] as const) {
+    for (const [low, high] of [
+      [1, 1],
+      [2, 1],
+      [1, 1 + 2 ** -30],
+      [-3e38, 3e38],
+    ] as const) {
       expect(() => fill(randomUniform, 1, { seed: 1, stream: 0, low, high })).toThrow("low must be below high");
     }
     expect(() => fill(randomUniform, 1, { seed: 1, stream: 0, high: 1e39 })).toThrow("high must be a finite float32");

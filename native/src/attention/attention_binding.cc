@@ -32,6 +32,7 @@ const int32_t* Integers(const Args& args, const Args::Options& options, const ch
   return view.i32();
 }
 
+// Call it after every other reader: a getter read later could still change the indices that are checked here.
 AttentionMask MaskOf(const Args& args, const Args::Options& options, const AttentionShape& s) {
   AttentionMask mask = {};
   mask.start = Integers(args, options, "start", s.batch, s.keys);
@@ -65,9 +66,9 @@ Napi::Value AttentionForward(const Args& args) {
   const TensorView out = Heads(args, 3, "out", s.batch, s.queries, s.heads, s.dim);
   const TensorView lse = args.Tensor(4, "lse", DType::kFloat32, {s.batch, s.heads, s.queries});
   const Args::Options options = args.options(5);
+  const float scale = Scale(options), softcap = Softcap(args, options);
   AttentionForwardCpu({s, MaskOf(args, options, s), ViewOf<const float>(q), ViewOf<const float>(k),
-                       ViewOf<const float>(v), ViewOf<float>(out), lse.f32(), Scale(options),
-                       Softcap(args, options)});
+                       ViewOf<const float>(v), ViewOf<float>(out), lse.f32(), scale, softcap});
   return args.env().Undefined();
 }
 
@@ -83,10 +84,10 @@ Napi::Value AttentionBackward(const Args& args) {
   const TensorView dk = Heads(args, 7, "dk", s.batch, s.keys, s.kv_heads, s.dim);
   const TensorView dv = Heads(args, 8, "dv", s.batch, s.keys, s.kv_heads, s.dim);
   const Args::Options options = args.options(9);
+  const float scale = Scale(options), softcap = Softcap(args, options);
   AttentionBackwardCpu({s, MaskOf(args, options, s), ViewOf<const float>(dout), ViewOf<const float>(q),
                         ViewOf<const float>(k), ViewOf<const float>(v), ViewOf<const float>(out), lse.f32(),
-                        ViewOf<float>(dq), ViewOf<float>(dk), ViewOf<float>(dv), Scale(options),
-                        Softcap(args, options)});
+                        ViewOf<float>(dq), ViewOf<float>(dk), ViewOf<float>(dv), scale, softcap});
   return args.env().Undefined();
 }
 

@@ -123,29 +123,30 @@ bool EmptyTooLarge(const TensorView& view) {
 }  // namespace
 
 TensorView Args::ReadTensor(Napi::Value value, const char* name, DType dtype) const {
-  const std::string subject = name;
-  const std::string what = subject + " must be a " + DTypeName(dtype) + " tensor";
-  if (!value.IsObject() || value.IsTypedArray()) Fail(ErrorCode::kArgument, what + ", got " + Describe(value));
+  // Texts are made when they are needed: most tensors are right.
+  const auto subject = [&] { return std::string(name); };
+  const auto what = [&] { return subject() + " must be a " + DTypeName(dtype) + " tensor"; };
+  if (!value.IsObject() || value.IsTypedArray()) Fail(ErrorCode::kArgument, what() + ", got " + Describe(value));
   const Napi::Object object = value.As<Napi::Object>();
 
   const Napi::Value device = object.Get("device");
-  if (!device.IsString()) Fail(ErrorCode::kArgument, what + ", got " + Describe(value) + " without a device");
+  if (!device.IsString()) Fail(ErrorCode::kArgument, what() + ", got " + Describe(value) + " without a device");
   if (ShortText(device) != "cpu") {
     Fail(ErrorCode::kDevice,
-         subject + " is on device " + Describe(device) + ": this op runs on \"cpu\" only in this build");
+         subject() + " is on device " + Describe(device) + ": this op runs on \"cpu\" only in this build");
   }
   const Napi::Value dtype_value = object.Get("dtype");
   if (!dtype_value.IsString() || ShortText(dtype_value) != DTypeName(dtype)) {
-    Fail(ErrorCode::kDType, what + ", got dtype " + Describe(dtype_value));
+    Fail(ErrorCode::kDType, what() + ", got dtype " + Describe(dtype_value));
   }
 
   const Napi::Value shape_value = object.Get("shape");
   const SizeList shape = ReadSizes(shape_value);
   if (shape.length < 1) {
-    Fail(ErrorCode::kShape, subject + " must have a shape of 1 to " + std::to_string(kMaxRank) + " sizes, got " +
+    Fail(ErrorCode::kShape, subject() + " must have a shape of 1 to " + std::to_string(kMaxRank) + " sizes, got " +
                                 Describe(shape_value));
   }
-  if (!shape.bad.empty()) Fail(ErrorCode::kShape, subject + ": its shape must be non-negative integers, " + shape.bad);
+  if (!shape.bad.empty()) Fail(ErrorCode::kShape, subject() + ": its shape must be non-negative integers, " + shape.bad);
   TensorView view;
   view.dtype = dtype;
   view.rank = shape.length;
@@ -157,11 +158,11 @@ TensorView Args::ReadTensor(Napi::Value value, const char* name, DType dtype) co
   } else {
     const SizeList strides = ReadSizes(strides_value);
     if (strides.length != view.rank) {
-      Fail(ErrorCode::kShape, subject + " must have as many strides as dimensions (" + std::to_string(view.rank) +
+      Fail(ErrorCode::kShape, subject() + " must have as many strides as dimensions (" + std::to_string(view.rank) +
                                   "), got " + Describe(strides_value));
     }
     if (!strides.bad.empty()) {
-      Fail(ErrorCode::kShape, subject + ": its strides must be non-negative integers, " + strides.bad);
+      Fail(ErrorCode::kShape, subject() + ": its strides must be non-negative integers, " + strides.bad);
     }
     std::copy_n(strides.sizes, kMaxRank, view.strides);
   }
@@ -170,29 +171,31 @@ TensorView Args::ReadTensor(Napi::Value value, const char* name, DType dtype) co
 
 // No property is read from here on: what is found about the array stays true until the next reader.
 TensorView Args::TakeData(Napi::Value data, const char* name, TensorView view) const {
-  const std::string subject = name;
-  const std::string what = subject + " must be a " + DTypeName(view.dtype) + " tensor over a " +
-                           ArrayName(ArrayTypeOf(view.dtype)) + ", got ";
-  if (!data.IsTypedArray()) Fail(ErrorCode::kDType, what + "data that is " + Describe(data));
+  const auto subject = [&] { return std::string(name); };
+  const auto described = [&] { return subject() + " of shape " + ShapeText(view.shape, view.rank); };
+  const auto expected = [&] {
+    return subject() + " must be a " + DTypeName(view.dtype) + " tensor over a " + ArrayName(ArrayTypeOf(view.dtype)) +
+           ", got ";
+  };
+  if (!data.IsTypedArray()) Fail(ErrorCode::kDType, expected() + "data that is " + Describe(data));
   ArrayInfo array;
-  if (!GetArrayInfo(env(), data, &array)) Fail(ErrorCode::kInternal, subject + ": its array could not be read");
-  if (array.type != ArrayTypeOf(view.dtype)) Fail(ErrorCode::kDType, what + "a " + ArrayName(array.type));
+  if (!GetArrayInfo(env(), data, &array)) Fail(ErrorCode::kInternal, subject() + ": its array could not be read");
+  if (array.type != ArrayTypeOf(view.dtype)) Fail(ErrorCode::kDType, expected() + "a " + ArrayName(array.type));
 
-  const std::string shape_text = ShapeText(view.shape, view.rank);
   const bool empty = std::count(view.shape, view.shape + view.rank, 0) > 0;
-  if (empty && EmptyTooLarge(view)) Fail(ErrorCode::kShape, subject + " has no elements but the huge shape " + shape_text);
+  if (empty && EmptyTooLarge(view)) Fail(ErrorCode::kShape, described() + " has no elements but is too large");
   const int64_t needed = empty ? 0 : NeededLength(view);
   if (needed < 0) {
-    Fail(ErrorCode::kShape, subject + " of shape " + shape_text + " must not overlap itself, got strides " +
+    Fail(ErrorCode::kShape, described() + " must not overlap itself, got strides " +
                                 ShapeText(view.strides, view.rank) + ": copy it first");
   }
   if (needed > static_cast<int64_t>(array.length)) {
-    Fail(ErrorCode::kShape, subject + " of shape " + shape_text + " needs " +
+    Fail(ErrorCode::kShape, described() + " needs " +
                                 (needed > kMostSafeInteger ? "more than 2^53" : std::to_string(needed)) +
                                 " elements, its array has " + std::to_string(array.length));
   }
   view.data = needed == 0 ? nothing : array.data;
-  taken_.push_back({data, array.data, static_cast<size_t>(needed), subject});
+  taken_.push_back({data, array.data, static_cast<size_t>(needed), subject()});
   return view;
 }
 

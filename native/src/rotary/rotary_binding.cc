@@ -29,6 +29,8 @@ Napi::Value Rotary(const Args& args) {
       args.Tensor(3, "out", DType::kFloat32, {batch, sequence, heads, size}, Layout::kDenseRows);
   const Args::Options options = args.options(4);
   const int64_t offset = options.Integer("offset", 0, INT32_MAX, 0);
+  const bool inverse = options.Flag("inverse");
+  // Indices are checked after every property was read, since a getter could still change them.
   if (positions) {
     args.ExpectShape(positions, "positions", {batch, sequence});
     args.ExpectLayout(positions, "positions", Layout::kContiguous);
@@ -39,7 +41,7 @@ Napi::Value Rotary(const Args& args) {
                                         " rows, got " + std::to_string(table.shape[0]));
   }
   RotaryCpu({x.f32(), table.f32(), positions.i32(), out.f32(), batch, sequence, heads, size, StridesOf(x),
-             StridesOf(out), offset, options.Flag("inverse")});
+             StridesOf(out), offset, inverse});
   return args.env().Undefined();
 }
 

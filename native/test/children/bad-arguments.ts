@@ -38,6 +38,12 @@ function detachAll(args: unknown[]): void {
   }
 }
 
+/** Overwrites indices, so that they point anywhere. */
+function scribble(value: unknown): void {
+  if (value instanceof Int32Array) value.fill(0x7fffff00);
+  else if (isHolder(value) && !ArrayBuffer.isView(value)) Object.values(value).forEach(scribble);
+}
+
 /** Puts every array on memory that can shrink. */
 function makeResizable(value: unknown, tracking: boolean): void {
   if (!isHolder(value) || ArrayBuffer.isView(value)) return;
@@ -56,7 +62,24 @@ function makeResizable(value: unknown, tracking: boolean): void {
 }
 
 const hostileNumber = fc.constantFrom(
-  Number.NaN, Infinity, -Infinity, -1, -0, 0, 0.5, 1, 2, 3, 64, 65, 2 ** 31, 2 ** 32, 2 ** 53, 2 ** 60, 1e300, 1e-320,
+  Number.NaN,
+  Infinity,
+  -Infinity,
+  -1,
+  -0,
+  0,
+  0.5,
+  1,
+  2,
+  3,
+  64,
+  65,
+  2 ** 31,
+  2 ** 32,
+  2 ** 53,
+  2 ** 60,
+  1e300,
+  1e-320,
 );
 const throwing = () => {
   throw new TypeError("from a trap");
@@ -64,7 +87,13 @@ const throwing = () => {
 const plain = fc.oneof(
   hostileNumber,
   fc.array(hostileNumber, { maxLength: 7 }),
-  fc.anything({ withBigInt: true, withTypedArray: true, withSparseArray: true, withNullPrototype: true, withDate: true }),
+  fc.anything({
+    withBigInt: true,
+    withTypedArray: true,
+    withSparseArray: true,
+    withNullPrototype: true,
+    withDate: true,
+  }),
   fc.constantFrom("cpu", "cuda", "float32", "bfloat16", "int32", "x".repeat(10_000), "\ud800", "float32\0"),
 );
 // Made late, because fast-check itself looks into the values that it draws.
@@ -96,31 +125,47 @@ const hostile: fc.Arbitrary<() => unknown> = fc.oneof(
 type Change = (args: unknown[], path: Path) => void;
 
 const changes: fc.Arbitrary<Change> = fc.oneof(
-  hostile.map((make): Change => (args, path) => {
-    if (path.length > 0) holderOf(args, path)[path.at(-1) as PropertyKey] = make();
-  }),
-  // Something that happens while the property is read, with the right value or an exception as its end.
-  fc.constantFrom<(args: unknown[]) => void>(detachAll, () => globalThis.gc?.(), throwing).map(
-    (happens): Change => (args, path) => {
-      if (path.length < 2) return;
-      const [holder, key] = [holderOf(args, path), path.at(-1) as PropertyKey];
-      const value = holder[key];
-      let done = false;
-      const get = () => {
-        if (!done) {
-          done = true;
-          happens(args);
-        }
-        return value;
-      };
-      Object.defineProperty(holder, key, { get, configurable: true, enumerable: true });
-    },
+  hostile.map(
+    (make): Change =>
+      (args, path) => {
+        if (path.length > 0) holderOf(args, path)[path.at(-1) as PropertyKey] = make();
+      },
   ),
-  fc.boolean().map((tracking): Change => (args) => makeResizable(args, tracking)),
-  fc.constant<Change>((args) => detachAll(args)),
-  fc.nat(3).map((count): Change => (args) => {
-    args.length = count;
-  }),
+  // Something that happens while the property is read, with the right value or an exception as its end.
+  fc
+    .constantFrom<(args: unknown[]) => void>(detachAll, scribble, () => globalThis.gc?.(), throwing)
+    .map(
+      (happens): Change =>
+        (args, path) => {
+          if (path.length < 2) return;
+          const [holder, key] = [holderOf(args, path), path.at(-1) as PropertyKey];
+          const value = holder[key];
+          let done = false;
+          const get = () => {
+            if (!done) {
+              done = true;
+              happens(args);
+            }
+            return value;
+          };
+          Object.defineProperty(holder, key, { get, configurable: true, enumerable: true });
+        },
+    ),
+  fc.boolean().map(
+    (tracking): Change =>
+      (args) =>
+        makeResizable(args, tracking),
+  ),
+  fc.constantFrom<Change>(
+    (args) => detachAll(args),
+    (args) => scribble(args),
+  ),
+  fc.nat(3).map(
+    (count): Change =>
+      (args) => {
+        args.length = count;
+      },
+  ),
 );
 
 function attempt(name: string, args: unknown[]): void {
@@ -135,7 +180,12 @@ function attempt(name: string, args: unknown[]): void {
 for (const name of Object.keys(addon)) {
   const valid = opCases[name];
   fc.assert(
-    fc.property(fc.array(hostile, { maxLength: 9 }), (args) => attempt(name, args.map((make) => make()))),
+    fc.property(fc.array(hostile, { maxLength: 9 }), (args) =>
+      attempt(
+        name,
+        args.map((make) => make()),
+      ),
+    ),
     { seed, numRuns },
   );
   if (!valid) continue;

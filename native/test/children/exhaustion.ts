@@ -16,4 +16,8 @@ const native = codeOf(() => {
 });
 held.length = 0;
 threads();
-console.log(native, codeOf(() => zeros([2 ** 50])), "done");
+console.log(
+  native,
+  codeOf(() => zeros([2 ** 50])),
+  "done",
+);

@@ -1,6 +1,6 @@
 // Ops and buffers under constant collection; prints resident memory as it goes. Usage: [ops | buffers]
 import { allocateAligned, floatTensor, isCaiError, rmsNormForward, tensorAt } from "../../js/index.js";
-import { arithmeticOps, outputOf, rawAddon } from "./op-cases.js";
+import { arithmeticOps, rawAddon, runCase } from "./op-cases.js";
 
 const collect = globalThis.gc as () => void;
 const rounds = 90;
@@ -8,7 +8,7 @@ const rounds = 90;
 /** Every op, on arguments that are garbage as soon as it returns, and errors that nobody keeps. */
 function ops(): void {
   const addon = rawAddon();
-  for (const name of arithmeticOps(addon)) outputOf(addon, name);
+  for (const name of arithmeticOps(addon)) runCase(addon, name);
   const x = floatTensor(new Float32Array(64), [8, 8]);
   for (let i = 0; i < 200; i++) {
     try {
@@ -31,7 +31,9 @@ function buffers(): void {
   for (const buffer of kept) {
     const size = Math.floor(buffer.byteLength / 4);
     const tensor = tensorAt("float32", buffer, 0, [1, size]);
-    rmsNormForward(tensor, tensorAt("float32", buffer, 0, [size]), tensor, floatTensor(new Float32Array(1), [1]), { eps: 1 });
+    rmsNormForward(tensor, tensorAt("float32", buffer, 0, [size]), tensor, floatTensor(new Float32Array(1), [1]), {
+      eps: 1,
+    });
   }
 }
 
