@@ -10,19 +10,24 @@
 
 namespace {
 
+// HWY_EMU128, or HWY_SCALAR with a compiler that miscompiles it (GCC before 12.3).
+constexpr int64_t kBaseline = HWY_BASELINE_SCALAR;
+
 int64_t DetectTargets() {
 #if HWY_ARCH_X86
   __builtin_cpu_init();
+  // All that HWY_TARGET_STR lets the compiler use in an AVX2 function.
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
-                    __builtin_cpu_supports("bmi2");
+                    __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("f16c") && __builtin_cpu_supports("aes") &&
+                    __builtin_cpu_supports("pclmul");
   const bool avx3 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                     __builtin_cpu_supports("avx512cd");
-  return HWY_EMU128 | (avx2 ? HWY_AVX2 : 0) | (avx3 ? HWY_AVX3 : 0);
+  return kBaseline | (avx2 ? HWY_AVX2 : 0) | (avx3 ? HWY_AVX3 : 0);
 #elif HWY_ARCH_ARM_A64
-  return HWY_EMU128 | HWY_NEON;
+  return kBaseline | HWY_NEON;
 #else
-  return HWY_EMU128;
+  return kBaseline;
 #endif
 }
 
@@ -31,7 +36,7 @@ int64_t AllowedTargets() {
   const char* wish = std::getenv("CAI_CPU_TARGET");
 #if HWY_ARCH_X86
   if (wish && std::strcmp(wish, "avx2") == 0) return ~static_cast<int64_t>(HWY_AVX3);
-  if (wish && std::strcmp(wish, "baseline") == 0) return HWY_EMU128;
+  if (wish && std::strcmp(wish, "baseline") == 0) return kBaseline;
 #else
   (void)wish;
 #endif

@@ -1,0 +1,273 @@
+#include "matmul/matmul.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/thread_pool.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "matmul/matmul_cpu.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "matmul/epilogue-inl.h"
+#include "matmul/pack-inl.h"
+#include "matmul/tile-inl.h"
+
+#ifndef CAI_MATMUL_CPU_ONCE
+#define CAI_MATMUL_CPU_ONCE
+namespace cai {
+namespace matmul {
+
+struct Range {
+  int64_t begin, end;
+  int64_t size() const { return end - begin; }
+};
+
+// Of one product, the part that one task computes.
+struct Part {
+  int64_t batch;
+  Range rows, columns;
+};
+
+struct TileShape {
+  int64_t rows, columns, depth;
+};
+
+// Splits n into the fewest blocks of at most `most`, all nearly the same and multiples of `unit`.
+inline int64_t EvenBlock(int64_t n, int64_t most, int64_t unit) {
+  const int64_t blocks = std::max<int64_t>((n + most - 1) / most, 1);
+  return std::max<int64_t>(((n + blocks - 1) / blocks + unit - 1) / unit * unit, unit);
+}
+
+// Half of the second-level cache holds the packed block of b.
+inline int64_t PackedFloats() {
+  static const int64_t floats = [] {
+    const long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    return std::clamp<int64_t>(cache / 2, int64_t{128} << 10, int64_t{1} << 20) / static_cast<int64_t>(sizeof(float));
+  }();
+  return floats;
+}
+
+}  // namespace matmul
+}  // namespace cai
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace cai {
+namespace matmul {
+namespace HWY_NAMESPACE {
+
+TileShape Shape() { return {kTileRows, kTileColumns, kMaxDepth}; }
+
+MatrixOut At(const MatrixOut& matrix, int64_t batch, int64_t row, int64_t column) {
+  if (matrix.data == nullptr) return matrix;
+  return {matrix.data + batch * matrix.batch_stride + row * matrix.stride + column, matrix.stride, 0};
+}
+
+MatrixIn At(const MatrixIn& matrix, int64_t batch, int64_t row, int64_t column) {
+  if (matrix.data == nullptr) return matrix;
+  return {matrix.data + batch * matrix.batch_stride + row * matrix.stride + column, matrix.stride, 0};
+}
+
+// The epilogue of the pass over K that is the first, the last, both or neither.
+Epilogue EpilogueOf(const MatmulArgs& args, const Part& part, const MatrixOut& out, bool first, bool last) {
+  const bool linear = args.activation == Activation::kNone && args.pre_activation.data == nullptr;
+  Epilogue e;
+  if (!first || (args.accumulate && linear)) e.partial = out.data;
+  if (!last) return e;
+  if (args.bias) e.bias = args.bias + part.batch * args.bias_batch_stride + part.columns.begin;
+  e.pre_activation = At(args.pre_activation, part.batch, part.rows.begin, part.columns.begin);
+  e.activation = args.activation;
+  e.addend = At(args.addend, part.batch, part.rows.begin, part.columns.begin);
+  if (args.accumulate && !linear) e.addend = {out.data, out.stride, 0};
+  return e;
+}
+
+struct Pass {
+  const MatmulArgs& args;
+  Epilogue epilogue;
+  MatrixOut out;  // at the part's first row and column
+  const float* b;
+  int64_t depth;
+};
+
+// Rows row..row + rows of one panel of a against every panel of b, columns column..column + columns.
+void RowOfTiles(const Pass& pass, PanelOrder order, const float* a, int64_t row, int64_t rows, int64_t column,
+                int64_t columns) {
+  alignas(64) float tile[kTileRows * kTileColumns];
+  const TileFunction run = TileFor(order, rows);
+  const Epilogue& e = pass.epilogue;
+  const bool plain = e.plain();
+  for (int64_t j = 0; j < columns; j += kTileColumns) {
+    const float* b = pass.b + j * pass.depth;
+    const int64_t width = std::min(kTileColumns, columns - j);
+    if (plain && width == kTileColumns) {
+      float* to = pass.out.data + row * pass.out.stride + column + j;
+      run(pass.depth, a, b, pass.args.alpha, e.partial != nullptr, to, pass.out.stride);
+    } else {
+      run(pass.depth, a, b, pass.args.alpha, false, tile, kTileColumns);
+      FinishTile(e, pass.out, tile, row, rows, column + j, width);
+    }
+  }
+}
+
+void ComputePart(const MatmulArgs& args, const Part& part) {
+  const int64_t rows = part.rows.size(), columns = part.columns.size();
+  const MatrixOut out = At(args.out, part.batch, part.rows.begin, part.columns.begin);
+  const int64_t depth_block = EvenBlock(args.k, kMaxDepth, 16);
+  const int64_t column_block =
+      EvenBlock(columns, std::max(kTileColumns, PackedFloats() / depth_block / kTileColumns * kTileColumns),
+                kTileColumns);
+  const int64_t row_block = args.transpose_a ? 4 * kTileRows : kTileRows;
+  float* packed_b = static_cast<float*>(
+      ThreadScratch(ScratchSlot::kPackB, static_cast<size_t>(depth_block * column_block) * sizeof(float) + 4096));
+  float* packed_a =
+      static_cast<float*>(ThreadScratch(ScratchSlot::kPackA, static_cast<size_t>(row_block * kMaxDepth + 64) * sizeof(float)));
+  for (int64_t column = 0; column < columns; column += column_block) {
+    const int64_t width = std::min(column_block, columns - column);
+    for (int64_t k = 0; k == 0 || k < args.k; k += depth_block) {
+      const int64_t depth = std::min(depth_block, args.k - k);
+      const Pass pass = {args, EpilogueOf(args, part, out, k == 0, k + depth >= args.k), out, packed_b, depth};
+      const int64_t b_column = part.columns.begin + column;
+      if (args.transpose_b) {
+        PackTransposedB(At(args.b, part.batch, b_column, k).data, args.b.stride, depth, width, packed_b);
+      } else {
+        PackB(At(args.b, part.batch, k, b_column).data, args.b.stride, depth, width, packed_b);
+      }
+      for (int64_t row = 0; row < rows; row += row_block) {
+        const int64_t height = std::min(row_block, rows - row);
+        const int64_t a_row = part.rows.begin + row;
+        if (args.transpose_a) {
+          PackColumns(At(args.a, part.batch, k, a_row).data, args.a.stride, height, depth, packed_a);
+        } else {
+          PackRows(At(args.a, part.batch, a_row, k).data, args.a.stride, height, depth, packed_a);
+        }
+        for (int64_t i = 0; i < height; i += kTileRows) {
+          RowOfTiles(pass, args.transpose_a ? PanelOrder::kDepth : PanelOrder::kRows,
+                     args.transpose_a ? packed_a + i * kMaxDepth : packed_a, row + i, std::min<int64_t>(kTileRows, height - i),
+                     column, width);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace matmul
+}  // namespace cai
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace cai {
+namespace matmul {
+
+HWY_EXPORT(Shape);
+HWY_EXPORT(ComputePart);
+
+namespace {
+
+// Below this many multiply-adds a thread, handing work over costs more than it saves.
+constexpr double kLeastWork = 500e3;
+
+struct Grid {
+  int64_t rows, columns;
+};
+
+Range Slice(int64_t n, int64_t unit, int64_t parts, int64_t index) {
+  const int64_t units = (n + unit - 1) / unit;
+  return {std::min(n, units * index / parts * unit), std::min(n, units * (index + 1) / parts * unit)};
+}
+
+// Cuts [M, N] for `parts` threads so that the slowest one's time is least: its multiply-adds, and what packing its own
+// share of a and b costs in multiply-adds.
+Grid ChooseGrid(int64_t m, int64_t n, int64_t parts, const TileShape& tile) {
+  constexpr double kPackA = 5, kPackB = 8;
+  Grid best = {1, 1};
+  double least = -1;
+  for (int64_t rows = 1; rows <= parts; ++rows) {
+    const int64_t columns = parts / rows;
+    const double height = static_cast<double>(((m + tile.rows - 1) / tile.rows + rows - 1) / rows * tile.rows);
+    const double width = static_cast<double>(((n + tile.columns - 1) / tile.columns + columns - 1) / columns * tile.columns);
+    const double cost = height * width + kPackA * height + kPackB * width;
+    if (least < 0 || cost < least) {
+      least = cost;
+      best = {rows, columns};
+    }
+  }
+  return best;
+}
+
+TileShape TileOfTarget() { return HWY_DYNAMIC_DISPATCH(Shape)(); }
+
+void ComputePartOnTarget(const MatmulArgs& args, const Part& part) { HWY_DYNAMIC_DISPATCH(ComputePart)(args, part); }
+
+}  // namespace
+}  // namespace matmul
+
+namespace {
+
+void Multiply(const MatmulArgs& args) {
+  using namespace matmul;
+  const TileShape tile = TileOfTarget();
+  ThreadPool& pool = ThreadPool::Get();
+  const double work = static_cast<double>(args.m) * static_cast<double>(args.n) * static_cast<double>(args.k + 1);
+  const int64_t parts = std::clamp<int64_t>(static_cast<int64_t>(work / kLeastWork), 1, pool.size());
+  const Grid grid = ChooseGrid(args.m, args.n, parts, tile);
+  const int64_t each = grid.rows * grid.columns;
+  pool.Run(args.batch * each, [&](int64_t task) {
+    const int64_t index = task % each;
+    const Part part = {task / each, Slice(args.m, tile.rows, grid.rows, index / grid.columns),
+                       Slice(args.n, tile.columns, grid.columns, index % grid.columns)};
+    if (part.rows.size() > 0 && part.columns.size() > 0) ComputePartOnTarget(args, part);
+  });
+}
+
+// out is where partial sums wait between passes over K, so an activation that is to be added to it needs a copy of it.
+void MultiplyOntoCopy(const MatmulArgs& args) {
+  constexpr int64_t kCopyFloats = 256 << 10;
+  const int64_t most = std::clamp<int64_t>(kCopyFloats / args.n, 1, args.m);
+  float* copy = static_cast<float*>(ThreadScratch(ScratchSlot::kKernel, static_cast<size_t>(most * args.n) * sizeof(float)));
+  for (int64_t batch = 0; batch < args.batch; ++batch) {
+    for (int64_t row = 0; row < args.m; row += most) {
+      MatmulArgs part = args;
+      part.batch = 1;
+      part.m = std::min(most, args.m - row);
+      part.a.data += batch * args.a.batch_stride + row * (args.transpose_a ? 1 : args.a.stride);
+      part.b.data += batch * args.b.batch_stride;
+      part.out.data += batch * args.out.batch_stride + row * args.out.stride;
+      if (args.bias) part.bias += batch * args.bias_batch_stride;
+      if (args.pre_activation.data) {
+        part.pre_activation.data += batch * args.pre_activation.batch_stride + row * args.pre_activation.stride;
+      }
+      for (int64_t i = 0; i < part.m; ++i) {
+        std::memcpy(copy + i * args.n, part.out.data + i * args.out.stride, static_cast<size_t>(args.n) * sizeof(float));
+      }
+      part.accumulate = false;
+      part.addend = {copy, args.n, 0};
+      Multiply(part);
+    }
+  }
+}
+
+}  // namespace
+
+void MatmulCpu(const MatmulArgs& given) {
+  if (given.batch == 0 || given.m == 0 || given.n == 0) return;
+  MatmulArgs args = given;
+  if (args.addend.data != nullptr && args.addend.data == args.out.data) {
+    args.accumulate = true;
+    args.addend = MatrixIn();
+  }
+  const bool linear = args.activation == Activation::kNone && args.pre_activation.data == nullptr;
+  if (args.accumulate && !linear && args.k > matmul::TileOfTarget().depth) {
+    MultiplyOntoCopy(args);
+  } else {
+    Multiply(args);
+  }
+}
+
+}  // namespace cai
+#endif
