@@ -70,7 +70,6 @@ void ProductBlock(int64_t depth, LeftOperand a, const float* HWY_RESTRICT b, int
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) left[r] = a.data + r * a.row;
 #pragma GCC unroll 2
-#pragma GCC unroll 4
   for (int64_t k = 0; k < depth; ++k, b += b_stride) {
     VF right[kVectors];
 #pragma GCC unroll 8
