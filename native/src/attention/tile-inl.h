@@ -69,7 +69,7 @@ void ProductBlock(int64_t depth, LeftOperand a, const float* HWY_RESTRICT b, int
   const float* left[kRows];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) left[r] = a.data + r * a.row;
-#pragma GCC unroll 4
+#pragma GCC unroll 2
   for (int64_t k = 0; k < depth; ++k, b += b_stride) {
     VF right[kVectors];
 #pragma GCC unroll 8
