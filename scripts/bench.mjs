@@ -6,7 +6,7 @@ import { root, runMain, setup } from "./setup.mjs";
 
 await runMain(async () => {
   await setup();
-  const main = join(root, "benchmarks", "dist", "main.js");
+  const main = join(root, "benchmarks", "dist", "run.js");
   const { status } = spawnSync(process.execPath, [main, ...process.argv.slice(2)], { cwd: root, stdio: "inherit" });
   process.exitCode = status ?? 1;
 });

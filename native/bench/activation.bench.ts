@@ -3,7 +3,10 @@ import { activationBackward, activationForward } from "../js/index.js";
 import { reportBackend, reportBandwidth, tensorOf } from "./harness.js";
 
 reportBackend();
-for (const shape of [[2048, 1024], [32768, 1024]] as const) {
+for (const shape of [
+  [2048, 1024],
+  [32768, 1024],
+] as const) {
   const size = 4 * shape[0] * shape[1];
   const [x, y, dy] = [tensorOf(shape), tensorOf(shape), tensorOf(shape)];
   for (const kind of ["relu2", "gelu"] as const) {

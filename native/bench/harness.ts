@@ -1,4 +1,12 @@
-import { allocateAligned, backendInfo, embeddingForward, type FloatTensor, floatTensor, intTensor, sizeOf } from "../js/index.js";
+import {
+  allocateAligned,
+  backendInfo,
+  embeddingForward,
+  type FloatTensor,
+  floatTensor,
+  intTensor,
+  sizeOf,
+} from "../js/index.js";
 
 /** A float32 tensor on huge pages, as the trainer's arena has them, filled by `value`. */
 export function tensorOf(shape: readonly number[], value: (i: number) => number = (i) => Math.sin(i)): FloatTensor {
@@ -12,7 +20,9 @@ export function mediansMs(runs: readonly (() => void)[], budgetMs = 800): number
   const calls = runs.map((run) => Math.max(1, Math.ceil(2 / timeMs(run, 2))));
   const times: number[][] = runs.map(() => []);
   for (const end = performance.now() + budgetMs; performance.now() < end || (times[0]?.length ?? 0) < 5; ) {
-    runs.forEach((run, i) => times[i]?.push(timeMs(run, calls[i] as number)));
+    runs.forEach((run, i) => {
+      times[i]?.push(timeMs(run, calls[i] as number));
+    });
   }
   return times.map((list) => list.sort((a, b) => a - b)[list.length >> 1] as number);
 }
@@ -28,7 +38,10 @@ function copyOf(bytes: number): () => void {
   const columns = 1024;
   const rows = Math.max(1, Math.round(bytes / 8 / columns));
   const [from, to] = [tensorOf([rows, columns]), tensorOf([rows, columns])];
-  const ids = intTensor(Int32Array.from({ length: rows }, (_, i) => i), [rows]);
+  const ids = intTensor(
+    Int32Array.from({ length: rows }, (_, i) => i),
+    [rows],
+  );
   return () => embeddingForward(ids, from, to);
 }
 

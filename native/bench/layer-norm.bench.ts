@@ -5,7 +5,11 @@ import { reportBackend, reportBandwidth, tensorOf } from "./harness.js";
 const eps = 1e-5;
 
 reportBackend();
-for (const [rows, columns] of [[2048, 256], [8192, 64], [32768, 768]] as const) {
+for (const [rows, columns] of [
+  [2048, 256],
+  [8192, 64],
+  [32768, 768],
+] as const) {
   const shape = [rows, columns];
   const size = 4 * rows * columns;
   const [x, y, dy, dx] = [tensorOf(shape), tensorOf(shape), tensorOf(shape), tensorOf(shape)];

@@ -3,7 +3,11 @@ import { type FloatTensor, rotary } from "../js/index.js";
 import { reportBackend, reportBandwidth, tensorOf } from "./harness.js";
 
 reportBackend();
-for (const [batch, sequence, heads, size] of [[8, 256, 4, 64], [8, 1024, 12, 64], [8, 1024, 12, 16]] as const) {
+for (const [batch, sequence, heads, size] of [
+  [8, 256, 4, 64],
+  [8, 1024, 12, 64],
+  [8, 1024, 12, 16],
+] as const) {
   const shape = [batch, sequence, heads, size];
   const bytes = 8 * batch * sequence * heads * size;
   const [x, out] = [tensorOf(shape), tensorOf(shape)];

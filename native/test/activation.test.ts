@@ -26,13 +26,24 @@ function backward(kind: ActivationKind, dy: Float32Array, x: Float32Array, rows 
 }
 
 describe.each(kinds)("activation %s", (kind) => {
-  it.each([[1, 1], [3, 7], [5, 16], [40, 333], [0, 8], [3, 0]])("agrees with the definition on [%i, %i]", (rows, columns) => {
+  it.each([
+    [1, 1],
+    [3, 7],
+    [5, 16],
+    [40, 333],
+    [0, 8],
+    [3, 0],
+  ])("agrees with the definition on [%i, %i]", (rows, columns) => {
     const x = randomFloats(rows * columns, 1, 3);
     const shape = [rows, columns];
     const y = zeros(shape);
     activationForward(floatTensor(x, shape), y, { kind });
     // relu2 rounds once; gelu is stated within 1e-7 max(1, |x|), and |x| is under 16 here.
-    expectAllClose(y.data, Float64Array.from(x, references[kind]), kind === "relu2" ? { rtol: 1e-7 } : { rtol: 2e-7, atol: 1e-7 });
+    expectAllClose(
+      y.data,
+      Float64Array.from(x, references[kind]),
+      kind === "relu2" ? { rtol: 1e-7 } : { rtol: 2e-7, atol: 1e-7 },
+    );
   });
 
   it("has gradients equal to finite differences, also far from zero", () => {

@@ -44,7 +44,16 @@ function run(logits: Float32Array, targets: Int32Array, columns: number, chunk =
 const lseClose = { rtol: 2e-7, atol: 1e-6 };
 
 describe("crossEntropy", () => {
-  for (const [rows, columns] of [[1, 1], [3, 7], [5, 16], [2, 33], [9, 2048], [3, 5003], [40, 300], [0, 8]] as const) {
+  for (const [rows, columns] of [
+    [1, 1],
+    [3, 7],
+    [5, 16],
+    [2, 33],
+    [9, 2048],
+    [3, 5003],
+    [40, 300],
+    [0, 8],
+  ] as const) {
     it(`agrees with the definition on [${rows}, ${columns}]`, () => {
       const logits = randomFloats(rows * columns, 1, 5);
       const targets = randomInts(rows, columns, 2);
@@ -78,16 +87,21 @@ describe("crossEntropy", () => {
 
   it("gives the same loss and gradient in chunks of the vocabulary as at once", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 200 }), (rows, columns, chunk) => {
-        const logits = randomFloats(rows * columns, 5, 4);
-        const targets = randomInts(rows, columns, 6);
-        const whole = run(logits, targets, columns);
-        const pieces = run(logits, targets, columns, chunk);
-        expect(pieces.targetLogit).toEqual(whole.targetLogit);
-        // lse rounds to float32 once a chunk, of which there are at most 200.
-        expectAllClose(pieces.lse, whole.lse, { rtol: 2e-6, atol: 5e-6 });
-        expectAllClose(pieces.dlogits, whole.dlogits, { rtol: 2e-5, atol: 1e-5 });
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 6 }),
+        fc.integer({ min: 1, max: 200 }),
+        fc.integer({ min: 1, max: 200 }),
+        (rows, columns, chunk) => {
+          const logits = randomFloats(rows * columns, 5, 4);
+          const targets = randomInts(rows, columns, 6);
+          const whole = run(logits, targets, columns);
+          const pieces = run(logits, targets, columns, chunk);
+          expect(pieces.targetLogit).toEqual(whole.targetLogit);
+          // lse rounds to float32 once a chunk, of which there are at most 200.
+          expectAllClose(pieces.lse, whole.lse, { rtol: 2e-6, atol: 5e-6 });
+          expectAllClose(pieces.dlogits, whole.dlogits, { rtol: 2e-5, atol: 1e-5 });
+        },
+      ),
       { numRuns: 40 },
     );
   });

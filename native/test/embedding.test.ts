@@ -26,7 +26,14 @@ function scatter(ids: Int32Array, dout: Float32Array, vocabulary: number, column
 }
 
 describe("embedding", () => {
-  for (const [count, vocabulary, columns] of [[1, 1, 1], [17, 5, 7], [300, 50, 33], [64, 9, 256], [0, 4, 8], [3, 4, 0]] as const) {
+  for (const [count, vocabulary, columns] of [
+    [1, 1, 1],
+    [17, 5, 7],
+    [300, 50, 33],
+    [64, 9, 256],
+    [0, 4, 8],
+    [3, 4, 0],
+  ] as const) {
     it(`looks up ${count} of ${vocabulary} rows of ${columns} exactly`, () => {
       const ids = randomInts(count, vocabulary, 1);
       const weight = randomFloats(vocabulary * columns, 2);
@@ -59,16 +66,22 @@ describe("embedding", () => {
 
   it("forward and backward are adjoint: Σ out · dout = Σ weight · dweight", () => {
     fc.assert(
-      fc.property(fc.nat(40), fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 70 }), (count, vocabulary, columns) => {
-        const ids = randomInts(count, vocabulary, 7);
-        // Small integers, so that every sum is exact.
-        const weight = Float32Array.from(randomInts(vocabulary * columns, 9, 8));
-        const dout = Float32Array.from(randomInts(count * columns, 9, 9));
-        const dot = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, i) => sum + value * (b[i] as number), 0);
-        expect(dot(lookUp(ids, weight, vocabulary, columns), dout)).toBe(
-          dot(weight, scatter(ids, dout, vocabulary, columns)),
-        );
-      }),
+      fc.property(
+        fc.nat(40),
+        fc.integer({ min: 1, max: 20 }),
+        fc.integer({ min: 1, max: 70 }),
+        (count, vocabulary, columns) => {
+          const ids = randomInts(count, vocabulary, 7);
+          // Small integers, so that every sum is exact.
+          const weight = Float32Array.from(randomInts(vocabulary * columns, 9, 8));
+          const dout = Float32Array.from(randomInts(count * columns, 9, 9));
+          const dot = (a: Float32Array, b: Float32Array) =>
+            a.reduce((sum, value, i) => sum + value * (b[i] as number), 0);
+          expect(dot(lookUp(ids, weight, vocabulary, columns), dout)).toBe(
+            dot(weight, scatter(ids, dout, vocabulary, columns)),
+          );
+        },
+      ),
       { numRuns: 50 },
     );
   });
@@ -86,7 +99,11 @@ describe("embedding", () => {
     const once = scatter(ids, base, vocabulary, columns);
     const twice = scatter(ids, base, vocabulary, columns, once.slice());
     // About four terms of size 1 a weight.
-    expectAllClose(twice, once.map((value) => 2 * value), { rtol: 1e-6, atol: 1e-6 });
+    expectAllClose(
+      twice,
+      once.map((value) => 2 * value),
+      { rtol: 1e-6, atol: 1e-6 },
+    );
   });
 
   it("reads and writes strided rows without touching the gaps", () => {
@@ -107,7 +124,9 @@ describe("embedding", () => {
 
   it("carries NaN and infinity to their own rows only", () => {
     const dout = Float32Array.of(1, Number.NaN, 2, 3, Infinity, 4);
-    expect(scatter(Int32Array.of(1, 0, 3), dout, 4, 2)).toEqual(Float32Array.of(2, 3, 1, Number.NaN, 0, 0, Infinity, 4));
+    expect(scatter(Int32Array.of(1, 0, 3), dout, 4, 2)).toEqual(
+      Float32Array.of(2, 3, 1, Number.NaN, 0, 0, Infinity, 4),
+    );
   });
 
   it("gives the same bits for any number of threads", () => {
@@ -121,9 +140,7 @@ describe("embedding", () => {
 
   it("names the first id outside the table, and adds nothing then", () => {
     const ids = Int32Array.of(0, 3, 4, -1);
-    expect(() => lookUp(ids, new Float32Array(8), 4, 2)).toThrow(
-      "embeddingForward: ids[2] must be from 0 to 3, got 4",
-    );
+    expect(() => lookUp(ids, new Float32Array(8), 4, 2)).toThrow("embeddingForward: ids[2] must be from 0 to 3, got 4");
     const dweight = new Float32Array(8);
     expect(() => scatter(Int32Array.of(1, -1), new Float32Array(4).fill(1), 4, 2, dweight)).toThrow(
       expect.objectContaining({ code: "E_ARGUMENT", message: "embeddingBackward: ids[1] must be from 0 to 3, got -1" }),

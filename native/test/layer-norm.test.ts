@@ -73,7 +73,16 @@ function gradients(
 const close = { rtol: 3e-6, atol: 2e-6 };
 
 describe("layerNorm", () => {
-  for (const [rows, columns] of [[1, 1], [3, 7], [5, 16], [2, 33], [64, 256], [130, 1027], [0, 8], [3, 0]] as const) {
+  for (const [rows, columns] of [
+    [1, 1],
+    [3, 7],
+    [5, 16],
+    [2, 33],
+    [64, 256],
+    [130, 1027],
+    [0, 8],
+    [3, 0],
+  ] as const) {
     it(`agrees with the definition on [${rows}, ${columns}]`, () => {
       const x = randomFloats(rows * columns, 1);
       const weight = randomFloats(columns, 2);
@@ -163,9 +172,21 @@ describe("layerNorm", () => {
     const { dx, dweight, dbias } = gradients(x, weight, dy, rows, columns);
     // Central differences err by step² times the third derivative; float32 by a few 1e-7.
     const tolerance = { rtol: 1e-5, atol: 1e-5 };
-    expectAllClose(dx, finiteDifference((p) => loss(p, weight, bias), x), tolerance);
-    expectAllClose(dweight, finiteDifference((p) => loss(x, p, bias), weight), tolerance);
-    expectAllClose(dbias, finiteDifference((p) => loss(x, weight, p), bias), tolerance);
+    expectAllClose(
+      dx,
+      finiteDifference((p) => loss(p, weight, bias), x),
+      tolerance,
+    );
+    expectAllClose(
+      dweight,
+      finiteDifference((p) => loss(x, p, bias), weight),
+      tolerance,
+    );
+    expectAllClose(
+      dbias,
+      finiteDifference((p) => loss(x, weight, p), bias),
+      tolerance,
+    );
   });
 
   it("adds to dx on request and always to dweight and dbias", () => {
@@ -177,9 +198,21 @@ describe("layerNorm", () => {
     const copies = { dx: once.dx.slice(), dweight: once.dweight.slice(), dbias: once.dbias.slice() };
     const twice = gradients(x, weight, dy, rows, columns, copies);
     // Doubling is exact; the sum onto what is there rounds once more.
-    expectAllClose(twice.dx, once.dx.map((value) => 2 * value), { rtol: 1e-6 });
-    expectAllClose(twice.dweight, once.dweight.map((value) => 2 * value), { rtol: 1e-6 });
-    expectAllClose(twice.dbias, once.dbias.map((value) => 2 * value), { rtol: 1e-6 });
+    expectAllClose(
+      twice.dx,
+      once.dx.map((value) => 2 * value),
+      { rtol: 1e-6 },
+    );
+    expectAllClose(
+      twice.dweight,
+      once.dweight.map((value) => 2 * value),
+      { rtol: 1e-6 },
+    );
+    expectAllClose(
+      twice.dbias,
+      once.dbias.map((value) => 2 * value),
+      { rtol: 1e-6 },
+    );
   });
 
   it("gives the same bits every time, and the same dx for any number of threads", () => {

@@ -31,7 +31,15 @@ function run(x: Float32Array, weight: Float32Array, rows: number, columns: numbe
 const rtol = 2e-6;
 
 describe("rmsNorm", () => {
-  for (const [rows, columns] of [[1, 1], [3, 7], [5, 16], [2, 33], [64, 256], [130, 1027], [0, 8]] as const) {
+  for (const [rows, columns] of [
+    [1, 1],
+    [3, 7],
+    [5, 16],
+    [2, 33],
+    [64, 256],
+    [130, 1027],
+    [0, 8],
+  ] as const) {
     it(`agrees with the definition on [${rows}, ${columns}]`, () => {
       const x = randomFloats(rows * columns, 1);
       const weight = randomFloats(columns, 2);
@@ -63,8 +71,7 @@ describe("rmsNorm", () => {
     const x = randomFloats(rows * size, 14);
     const dy = randomFloats(rows * size, 15);
     const weight = randomFloats(size, 16);
-    const spread = (data: Float32Array) =>
-      stridedRows(stridedRows(data, rows, size, 21), tokens, heads * 21, width, 2);
+    const spread = (data: Float32Array) => stridedRows(stridedRows(data, rows, size, 21), tokens, heads * 21, width, 2);
     const inputs = floatTensor(spread(x), shape, strides);
     const gain = floatTensor(weight, [size]);
     const rstd = zeros([tokens, heads]);
@@ -97,8 +104,16 @@ describe("rmsNorm", () => {
     const loss = (input: ArrayLike<number>, gain: ArrayLike<number>) =>
       reference(input, gain, rows, columns).y.reduce((sum, value, i) => sum + value * (dy[i] as number), 0);
     const { dx, dweight } = gradients(x, weight, dy, rows, columns);
-    expectAllClose(dx, finiteDifference((p) => loss(p, weight), x), { rtol: 1e-5, atol: 1e-5 });
-    expectAllClose(dweight, finiteDifference((p) => loss(x, p), weight), { rtol: 1e-5, atol: 1e-5 });
+    expectAllClose(
+      dx,
+      finiteDifference((p) => loss(p, weight), x),
+      { rtol: 1e-5, atol: 1e-5 },
+    );
+    expectAllClose(
+      dweight,
+      finiteDifference((p) => loss(x, p), weight),
+      { rtol: 1e-5, atol: 1e-5 },
+    );
   });
 
   it("adds to dx on request and always to dweight", () => {
@@ -108,8 +123,16 @@ describe("rmsNorm", () => {
     const dy = randomFloats(rows * columns, 10);
     const once = gradients(x, weight, dy, rows, columns);
     const twice = gradients(x, weight, dy, rows, columns, { dx: once.dx.slice(), dweight: once.dweight.slice() });
-    expectAllClose(twice.dx, once.dx.map((value) => 2 * value), { rtol: 1e-6 });
-    expectAllClose(twice.dweight, once.dweight.map((value) => 2 * value), { rtol: 1e-5, atol: 1e-6 });
+    expectAllClose(
+      twice.dx,
+      once.dx.map((value) => 2 * value),
+      { rtol: 1e-6 },
+    );
+    expectAllClose(
+      twice.dweight,
+      once.dweight.map((value) => 2 * value),
+      { rtol: 1e-5, atol: 1e-6 },
+    );
   });
 
   it("gives the same bits every time, and the same dx for any number of threads", () => {

@@ -20,7 +20,7 @@ function tableOf(positions: number, size: number): FloatTensor {
 }
 
 /** In doubles, straight from the definition. */
-function reference(x: ArrayLike<number>, [, sequence, heads, size]: Shape, table: FloatTensor, at: (token: number) => number) {
+function reference(x: ArrayLike<number>, [, , heads, size]: Shape, table: FloatTensor, at: (token: number) => number) {
   const half = size / 2;
   return Float64Array.from({ length: x.length }, (_, index) => {
     const i = index % size;
@@ -36,7 +36,12 @@ function reference(x: ArrayLike<number>, [, sequence, heads, size]: Shape, table
 
 const volume = ([b, t, h, d]: Shape) => b * t * h * d;
 
-function rotate(x: Float32Array, shape: Shape, table: FloatTensor, options: { inverse?: boolean; offset?: number } = {}) {
+function rotate(
+  x: Float32Array,
+  shape: Shape,
+  table: FloatTensor,
+  options: { inverse?: boolean; offset?: number } = {},
+) {
   const out = zeros(shape);
   rotary(floatTensor(x, shape), table, null, out, options);
   return out.data;
@@ -46,19 +51,35 @@ function rotate(x: Float32Array, shape: Shape, table: FloatTensor, options: { in
 const close = { rtol: 3e-7, atol: 3e-7 };
 
 describe("rotary", () => {
-  for (const shape of [[1, 1, 1, 2], [2, 5, 3, 6], [1, 7, 2, 16], [2, 9, 4, 38], [3, 40, 4, 64], [0, 3, 2, 4], [2, 3, 0, 8]] as Shape[]) {
+  for (const shape of [
+    [1, 1, 1, 2],
+    [2, 5, 3, 6],
+    [1, 7, 2, 16],
+    [2, 9, 4, 38],
+    [3, 40, 4, 64],
+    [0, 3, 2, 4],
+    [2, 3, 0, 8],
+  ] as Shape[]) {
     it(`agrees with the definition on [${shape}]`, () => {
       const [batch, sequence, , size] = shape;
       const x = randomFloats(volume(shape), 1);
       const table = tableOf(sequence + 5, size);
-      expectAllClose(rotate(x, shape, table), reference(x, shape, table, (token) => token % sequence), close);
+      expectAllClose(
+        rotate(x, shape, table),
+        reference(x, shape, table, (token) => token % sequence),
+        close,
+      );
       const late = reference(x, shape, table, (token) => 5 + (token % sequence));
       expectAllClose(rotate(x, shape, table, { offset: 5 }), late, close);
 
       const positions = randomInts(batch * sequence, sequence + 5, 2);
       const out = zeros(shape);
       rotary(floatTensor(x, shape), table, intTensor(positions, [batch, sequence]), out);
-      expectAllClose(out.data, reference(x, shape, table, (token) => positions[token] as number), close);
+      expectAllClose(
+        out.data,
+        reference(x, shape, table, (token) => positions[token] as number),
+        close,
+      );
     });
   }
 
@@ -74,15 +95,20 @@ describe("rotary", () => {
 
   it("is undone by its inverse and keeps every pair's length", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 40 }), (heads, sequence, half) => {
-        const shape: Shape = [2, sequence, heads, 2 * half];
-        const x = randomFloats(volume(shape), 4);
-        const table = tableOf(sequence, 2 * half);
-        const turned = rotate(x, shape, table);
-        expectAllClose(rotate(turned, shape, table, { inverse: true }), x, { rtol: 1e-6, atol: 1e-6 });
-        const length = (v: Float32Array) => v.reduce((sum, value) => sum + value * value, 0);
-        expectAllClose([length(turned)], [length(x)], { rtol: 1e-6 });
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 3 }),
+        fc.integer({ min: 1, max: 9 }),
+        fc.integer({ min: 1, max: 40 }),
+        (heads, sequence, half) => {
+          const shape: Shape = [2, sequence, heads, 2 * half];
+          const x = randomFloats(volume(shape), 4);
+          const table = tableOf(sequence, 2 * half);
+          const turned = rotate(x, shape, table);
+          expectAllClose(rotate(turned, shape, table, { inverse: true }), x, { rtol: 1e-6, atol: 1e-6 });
+          const length = (v: Float32Array) => v.reduce((sum, value) => sum + value * value, 0);
+          expectAllClose([length(turned)], [length(x)], { rtol: 1e-6 });
+        },
+      ),
       { numRuns: 40 },
     );
   });
@@ -93,9 +119,15 @@ describe("rotary", () => {
     const dout = randomFloats(volume(shape), 6);
     const table = tableOf(3, 6);
     const loss = (input: ArrayLike<number>) =>
-      reference(input, shape, table, (token) => token % 3).reduce((sum, value, i) => sum + value * (dout[i] as number), 0);
+      reference(input, shape, table, (token) => token % 3).reduce(
+        (sum, value, i) => sum + value * (dout[i] as number),
+        0,
+      );
     // The loss is linear: only the difference's own rounding is left.
-    expectAllClose(rotate(dout, shape, table, { inverse: true }), finiteDifference(loss, x), { rtol: 1e-6, atol: 1e-6 });
+    expectAllClose(rotate(dout, shape, table, { inverse: true }), finiteDifference(loss, x), {
+      rtol: 1e-6,
+      atol: 1e-6,
+    });
   });
 
   it("takes heads inside a wider array and may write over them, without touching the gaps", () => {
@@ -123,7 +155,16 @@ describe("rotary", () => {
   it("carries NaN and infinity through their own pair only", () => {
     const x = Float32Array.of(Number.NaN, 1, 2, 3, 4, Infinity, 5, 6);
     const out = rotate(x, [1, 2, 1, 4], tableOf(2, 4));
-    expect([...out].map((value) => Number.isFinite(value))).toEqual([false, true, false, true, true, false, true, false]);
+    expect([...out].map((value) => Number.isFinite(value))).toEqual([
+      false,
+      true,
+      false,
+      true,
+      true,
+      false,
+      true,
+      false,
+    ]);
   });
 
   it("gives the same bits for any number of threads", () => {

@@ -23,7 +23,14 @@ function backward(dy: Float32Array, gate: Float32Array, up: Float32Array, rows =
 }
 
 describe("siluGated", () => {
-  for (const [rows, columns] of [[1, 1], [3, 7], [5, 16], [40, 333], [0, 8], [3, 0]] as const) {
+  for (const [rows, columns] of [
+    [1, 1],
+    [3, 7],
+    [5, 16],
+    [40, 333],
+    [0, 8],
+    [3, 0],
+  ] as const) {
     it(`agrees with the definition on [${rows}, ${columns}]`, () => {
       const shape = [rows, columns];
       const gate = randomFloats(rows * columns, 1, 3);
@@ -44,13 +51,24 @@ describe("siluGated", () => {
     const { dgate, dup } = backward(dy, gate, up);
     // 1 − s cancels to 6e-8, times a gate of at most 16 where it is not 0; differences round at about 1e-9.
     const tolerance = { rtol: 2e-6, atol: 2e-6 };
-    expectAllClose(dgate, finiteDifference((p) => loss(p, up), gate), tolerance);
-    expectAllClose(dup, finiteDifference((p) => loss(gate, p), up), tolerance);
+    expectAllClose(
+      dgate,
+      finiteDifference((p) => loss(p, up), gate),
+      tolerance,
+    );
+    expectAllClose(
+      dup,
+      finiteDifference((p) => loss(gate, p), up),
+      tolerance,
+    );
   });
 
   it("takes both halves of one wider array, and may write over them", () => {
     const [rows, columns, width] = [5, 19, 41];
-    const [shape, strides] = [[rows, columns], [width, 1]];
+    const [shape, strides] = [
+      [rows, columns],
+      [width, 1],
+    ];
     const [gate, up, dy] = [6, 7, 8].map((seed) => randomFloats(rows * columns, seed)) as [
       Float32Array,
       Float32Array,
@@ -97,7 +115,9 @@ describe("siluGated", () => {
 
   it("says what was expected and what came when a shape is wrong", () => {
     const x = zeros([2, 8]);
-    expect(() => siluGatedForward(x, zeros([2, 7]), x)).toThrow("siluGatedForward: up must have shape [2, 8], got [2, 7]");
+    expect(() => siluGatedForward(x, zeros([2, 7]), x)).toThrow(
+      "siluGatedForward: up must have shape [2, 8], got [2, 7]",
+    );
     expect(() => siluGatedBackward(x, x, x, x, zeros([16]))).toThrow(
       "siluGatedBackward: dup must have shape [2, 8], got [16]",
     );

@@ -13,7 +13,14 @@ function forward(x: Float32Array, rows: number, columns: number): Float32Array {
 }
 
 describe("softcap", () => {
-  for (const [rows, columns] of [[1, 1], [3, 7], [5, 16], [2, 33], [40, 1000], [0, 8]] as const) {
+  for (const [rows, columns] of [
+    [1, 1],
+    [3, 7],
+    [5, 16],
+    [2, 33],
+    [40, 1000],
+    [0, 8],
+  ] as const) {
     it(`agrees with the definition on [${rows}, ${columns}]`, () => {
       const x = randomFloats(rows * columns, 1, 5);
       // tanh is within 1.5 ulp (1.8e-7), the quotient and the product round once more each.
@@ -26,7 +33,8 @@ describe("softcap", () => {
     const dy = randomFloats(63, 3);
     const dx = zeros([3, 21]);
     softcapBackward(floatTensor(dy, [3, 21]), floatTensor(forward(x, 3, 21), [3, 21]), dx, { cap });
-    const loss = (point: Float64Array) => point.reduce((sum, value, i) => sum + reference(value) * (dy[i] as number), 0);
+    const loss = (point: Float64Array) =>
+      point.reduce((sum, value, i) => sum + reference(value) * (dy[i] as number), 0);
     expectAllClose(dx.data, finiteDifference(loss, x), { rtol: 1e-5, atol: 1e-6 });
   });
 

@@ -13,7 +13,7 @@ namespace cai {
 
 // Below this many units, a unit's row blocks are dealt out to several tasks with a dk and dv of their own. A constant
 // rather than the number of threads, so that the result has the same bits for any of them.
-constexpr int64_t kLeastTasks = 16;
+constexpr int64_t kLeastTasks = 8;
 
 struct BackwardJob {
   const AttentionBackwardArgs& args;

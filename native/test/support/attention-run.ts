@@ -34,5 +34,8 @@ export function runAttention({ B, T, S, H, K, D, options }: AttentionCase, { q, 
 export function randomIntervals(count: number, most: number, seed: number) {
   const a = randomInts(count, most + 1, seed);
   const b = randomInts(count, most + 1, seed + 1);
-  return { start: a.map((value, i) => Math.min(value, b[i] as number)), limit: a.map((value, i) => Math.max(value, b[i] as number)) };
+  return {
+    start: a.map((value, i) => Math.min(value, b[i] as number)),
+    limit: a.map((value, i) => Math.max(value, b[i] as number)),
+  };
 }

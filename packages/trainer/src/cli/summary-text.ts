@@ -19,7 +19,7 @@ export function summaryText(runDir: string, summary: RunSummary): string {
     columns([
       ...(checkpoint === undefined ? [] : [["checkpoint", checkpoint] as const]),
       ["report", join(runDir, "report.html")],
-      finished ? ["write on", `cai generate ${runDir} --prompt "..."`] : ["go on", `cai resume ${runDir}`],
+      finished ? ["write on", `npx cai generate ${runDir} --prompt "..."`] : ["go on", `npx cai resume ${runDir}`],
     ]),
   ];
   return parts.filter(Boolean).join("\n\n");

@@ -80,7 +80,7 @@ describe("Arena", () => {
 
   it("reserves no more for the same requests after a reset", () => {
     const arena = new Arena();
-    const round = () => [[10], [1 << 22], [1 << 22], [77, 3]].forEach((shape) => arena.take(shape));
+    const round = () => [[10], [1 << 22], [1 << 22], [77, 3]].map((shape) => arena.take(shape));
     round();
     const reserved = arena.reservedBytes;
     arena.reset();
