@@ -26,7 +26,7 @@ await runMain(async () => {
   await setup();
   process.on("SIGINT", () => {});
   const named = Object.entries(corpora).flatMap(([name, path]) => ["--corpus", `${name}=${path}`]);
-  process.exitCode = await cai("prepare", ...named, "--out", dataDir, "--vocab-size", "4096", "--include", "*_*.txt");
+  process.exitCode = await cai("prepare", ...named, "--out", dataDir, "--vocab-size", "1024", "--include", "*_*.txt");
   if (process.exitCode !== 0) return;
   process.exitCode = await cai("train", "start", "--data", dataDir, ...process.argv.slice(2));
 });

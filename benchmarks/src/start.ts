@@ -15,7 +15,7 @@ export const start: Bench = async ({ quick }) => {
   const folder = mkdtempSync(join(tmpdir(), "cai-start-"));
   try {
     const runDir = join(folder, "run");
-    const overrides = quick ? ["--set", `steps=${quickSteps}`] : [];
+    const overrides = quick ? ["--set", `steps=${quickSteps}`, "--set", `schedule.decaySteps=${quickSteps / 3}`] : [];
     const program = join(repositoryRoot, "scripts", "start.mjs");
     const { status } = spawnSync(process.execPath, [program, "--run", runDir, ...overrides], {
       cwd: repositoryRoot,
