@@ -4,7 +4,7 @@ import { CaiError } from "./error.js";
 export type BackendWish = "portable" | "cpu" | "cuda" | "auto";
 
 const wishes: readonly string[] = ["portable", "cpu", "cuda", "auto"] satisfies BackendWish[];
-const cpuTargets: readonly string[] = ["avx2", "baseline"];
+const cpuTargets: readonly string[] = ["avx512", "avx2", "baseline"];
 
 /** Why no process of this version has CUDA. */
 export const cudaReason = "this version of @cai/native comes without a CUDA library";

@@ -15,7 +15,7 @@ export interface BackendInfo {
   readonly backend: "cpu" | "none";
   /** What `CAI_BACKEND` asks for, if it names a backend. */
   readonly wish?: BackendWish;
-  /** The instruction set in use: `avx512`, `avx2`, `neon` or `baseline`. */
+  /** The instruction set in use: `amx`, `avx512`, `avx2`, `neon` or `baseline`. */
   readonly cpuTarget?: string;
   readonly threads?: number;
   /** What was tried, best first. */

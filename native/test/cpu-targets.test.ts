@@ -48,7 +48,7 @@ const digest = (target: string) => digests.get(target) as Digest;
 describe("CAI_CPU_TARGET", () => {
   it("baseline runs on any processor, and unset takes the best there is", () => {
     expect(digest("baseline").cpuTarget).toBe("baseline");
-    const order = ["baseline", "neon", "avx2", "avx512"];
+    const order = ["baseline", "neon", "avx2", "avx512", "amx"];
     expect(order.indexOf(digest("").cpuTarget)).toBeGreaterThanOrEqual(order.indexOf(digest("avx2").cpuTarget));
   });
 

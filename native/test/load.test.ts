@@ -104,7 +104,7 @@ describe("CAI_BACKEND and CAI_CPU_TARGET", () => {
     [{ CAI_BACKEND: "cuda" }, "E_DEVICE", "CAI_BACKEND=cuda can't be had: this version of @cai/native comes without"],
     [{ CAI_BACKEND: "portable" }, "E_LOAD", "CAI_BACKEND=portable keeps the native addon out of this process"],
     [{ CAI_BACKEND: "gpu" }, "E_CONFIG", 'CAI_BACKEND must be portable, cpu, cuda, auto or unset, got "gpu"'],
-    [{ CAI_CPU_TARGET: "sse9" }, "E_CONFIG", 'CAI_CPU_TARGET must be avx2, baseline or unset, got "sse9"'],
+    [{ CAI_CPU_TARGET: "sse9" }, "E_CONFIG", 'CAI_CPU_TARGET must be avx512, avx2, baseline or unset, got "sse9"'],
   ])("refuse with a reason: %o", async (env, code, message) => {
     box = await temporaryPackage(["load"]);
     const { info, failure } = report(await box.run("load.js", { env }));
