@@ -15,11 +15,7 @@ export const start: Bench = async ({ quick }) => {
   const folder = mkdtempSync(join(tmpdir(), "cai-start-"));
   try {
     const runDir = join(folder, "run");
-<<<<<<< HEAD
-    const overrides = quick ? ["--set", `steps=${quickSteps}`, "--set", `schedule.decaySteps=${quickSteps / 3}`] : [];
-=======
     const overrides = quick ? quickOverrides.flatMap((override) => ["--set", override]) : [];
->>>>>>> bench
     const program = join(repositoryRoot, "scripts", "start.mjs");
     const { status } = spawnSync(process.execPath, [program, "--run", runDir, ...overrides], {
       cwd: repositoryRoot,
