@@ -1,4 +1,4 @@
-// What happens to a tile's sums on their way to memory.
+// What happens to sums on their way to memory.
 #if defined(CAI_MATMUL_EPILOGUE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef CAI_MATMUL_EPILOGUE_INL_H_
 #undef CAI_MATMUL_EPILOGUE_INL_H_
@@ -55,22 +55,23 @@ HWY_INLINE void FinishVector(const Epilogue& e, const MatrixOut& out, int64_t ro
   store(value, out.data + row * out.stride + column);
 }
 
-// Applies `e` to the [rows, columns] products at `tile` (rows kTileColumns apart), which belong at (row, column) of out.
-inline void FinishTile(const Epilogue& e, const MatrixOut& out, const float* tile, int64_t row, int64_t rows,
-                       int64_t column, int64_t columns) {
+// Applies `e` to alpha times the [rows, columns] sums, which belong at (row, column) of out.
+inline void Finish(const Epilogue& e, const MatrixOut& out, float alpha, const float* sums, int64_t sums_stride,
+                   int64_t row, int64_t rows, int64_t column, int64_t columns) {
   const D d;
+  const V factor = hn::Set(d, alpha);
   const auto load = [d](const float* from) { return hn::LoadU(d, from); };
   const auto store = [d](V value, float* to) { hn::StoreU(value, d, to); };
   for (int64_t i = 0; i < rows; ++i) {
-    const float* sums = tile + i * kTileColumns;
+    const float* from = sums + i * sums_stride;
     int64_t j = 0;
     for (; j + kLanes <= columns; j += kLanes) {
-      FinishVector(e, out, row + i, column + j, hn::Load(d, sums + j), load, store);
+      FinishVector(e, out, row + i, column + j, hn::Mul(hn::LoadU(d, from + j), factor), load, store);
     }
     if (j < columns) {
       const auto mask = hn::FirstN(d, static_cast<size_t>(columns - j));
       FinishVector(
-          e, out, row + i, column + j, hn::Load(d, sums + j),
+          e, out, row + i, column + j, hn::Mul(hn::MaskedLoad(mask, d, from + j), factor),
           [d, mask](const float* from) { return hn::MaskedLoad(mask, d, from); },
           [d, mask](V value, float* to) { hn::BlendedStore(value, mask, d, to); });
     }

@@ -13,8 +13,10 @@
 #include <hwy/highway.h>
 
 #include "matmul/epilogue-inl.h"
+#include "matmul/amx_kernel.h"
 #include "matmul/matmul_amx.h"
 #include "matmul/pack-inl.h"
+#include "matmul/skinny-inl.h"
 #include "matmul/tile-inl.h"
 
 #ifndef CAI_MATMUL_CPU_ONCE
@@ -109,8 +111,8 @@ void RowOfTiles(const Pass& pass, PanelOrder order, const float* a, int64_t row,
       float* to = pass.out.data + row * pass.out.stride + column + j;
       run(pass.depth, a, b, pass.args.alpha, e.partial != nullptr, to, pass.out.stride);
     } else {
-      run(pass.depth, a, b, pass.args.alpha, false, tile, kTileColumns);
-      FinishTile(e, pass.out, tile, row, rows, column + j, width);
+      run(pass.depth, a, b, 1.0f, false, tile, kTileColumns);
+      Finish(e, pass.out, pass.args.alpha, tile, kTileColumns, row, rows, column + j, width);
     }
   }
 }
@@ -158,10 +160,39 @@ void ComputePart(const MatmulArgs& args, const Part& part) {
 
 // As FinishBlock in matmul_amx.h.
 void FinishBlockHere(const MatmulArgs& args, const Block& block, const float* sums) {
-  static_assert(HWY_TARGET != HWY_AVX3 || kTileColumns == 32, "FinishTile reads the rows of `sums`");
   const Part part = {block.batch, {block.row, block.row + block.rows}, {block.column, block.column + block.columns}};
   const MatrixOut out = At(args.out, block.batch, block.row, block.column);
-  FinishTile(EpilogueOf(args, part, out, block.first, block.last), out, sums, 0, block.rows, 0, block.columns);
+  Finish(EpilogueOf(args, part, out, block.first, block.last), out, 1.0f, sums, kAmxWidth, 0, block.rows, 0,
+         block.columns);
+}
+
+// All rows, and columns part.columns, of a product with few rows.
+void ComputeSkinnyPart(const MatmulArgs& args, const Part& part) {
+  constexpr int64_t kChunk = 512;
+  const MatrixOut out = At(args.out, part.batch, 0, part.columns.begin);
+  const Epilogue e = EpilogueOf(args, part, out, true, true);
+  MatrixIn a = At(args.a, part.batch, 0, 0);
+  if (args.transpose_a) {
+    float* rows = static_cast<float*>(
+        ThreadScratch(ScratchSlot::kPackB, static_cast<size_t>(args.m * args.k + 1) * sizeof(float)));
+    for (int64_t k = 0; k < args.k; ++k) {
+      for (int64_t i = 0; i < args.m; ++i) rows[i * args.k + k] = a.data[k * a.stride + i];
+    }
+    a = {rows, args.k, 0};
+  }
+  float* sums = static_cast<float*>(ThreadScratch(ScratchSlot::kPackA, static_cast<size_t>(args.m * kChunk) * sizeof(float)));
+  for (int64_t column = 0; column < part.columns.size(); column += kChunk) {
+    const int64_t width = std::min(kChunk, part.columns.size() - column);
+    const int64_t b_column = part.columns.begin + column;
+    if (args.transpose_b) {
+      const MatrixIn b = At(args.b, part.batch, b_column, 0);
+      SkinnyTransposed(a.data, a.stride, args.m, b.data, b.stride, args.k, width, sums, kChunk);
+    } else {
+      const MatrixIn b = At(args.b, part.batch, 0, b_column);
+      Skinny(a.data, a.stride, args.m, b.data, b.stride, args.k, width, sums, kChunk);
+    }
+    Finish(e, out, args.alpha, sums, kChunk, 0, args.m, column, width);
+  }
 }
 
 }  // namespace HWY_NAMESPACE
@@ -176,11 +207,16 @@ namespace matmul {
 HWY_EXPORT(Shape);
 HWY_EXPORT(ComputePart);
 HWY_EXPORT(FinishBlockHere);
+HWY_EXPORT(ComputeSkinnyPart);
 
 namespace {
 
 // Below this many multiply-adds a thread, handing work over costs more than it saves.
 constexpr double kLeastWork = 500e3;
+
+// Up to here a product is bound by reading b, and below so many elements of it a thread, handing over does not pay.
+constexpr int64_t kSkinnyRows = 8;
+constexpr double kLeastRead = 64e3;
 
 struct Grid {
   int64_t rows, columns;
@@ -212,7 +248,14 @@ Grid ChooseGrid(int64_t m, int64_t n, int64_t parts, const TileShape& tile) {
 
 TileShape TileOfTarget() { return HWY_DYNAMIC_DISPATCH(Shape)(); }
 
-void ComputePartOnTarget(const MatmulArgs& args, const Part& part) { HWY_DYNAMIC_DISPATCH(ComputePart)(args, part); }
+void ComputePartOnTarget(const MatmulArgs& args, const Part& part) {
+  if (part.rows.size() == 0 || part.columns.size() == 0) return;
+  if (args.m <= kSkinnyRows) {
+    HWY_DYNAMIC_DISPATCH(ComputeSkinnyPart)(args, part);
+  } else {
+    HWY_DYNAMIC_DISPATCH(ComputePart)(args, part);
+  }
+}
 
 }  // namespace
 
@@ -234,7 +277,7 @@ void MultiplyBlock(const MatmulArgs& args, const Block& block, float* sums) {
   product.transpose_a = args.transpose_a;
   product.transpose_b = args.transpose_b;
   product.alpha = args.alpha;
-  product.out = {sums, 32, 0};
+  product.out = {sums, kAmxWidth, 0};
   ComputePartOnTarget(product, {0, {0, block.rows}, {0, block.columns}});
 }
 
@@ -247,15 +290,16 @@ void Multiply(const MatmulArgs& args) {
   if (MultiplyAmx(args)) return;
   const TileShape tile = TileOfTarget();
   ThreadPool& pool = ThreadPool::Get();
-  const double work = static_cast<double>(args.m) * static_cast<double>(args.n) * static_cast<double>(args.k + 1);
-  const int64_t parts = std::clamp<int64_t>(static_cast<int64_t>(work / kLeastWork), 1, pool.size());
-  const Grid grid = ChooseGrid(args.m, args.n, parts, tile);
+  const bool skinny = args.m <= kSkinnyRows;
+  const double read = static_cast<double>(args.n) * static_cast<double>(args.k + 1);
+  const double shares = skinny ? read / kLeastRead : read * static_cast<double>(args.m) / kLeastWork;
+  const int64_t parts = static_cast<int64_t>(std::clamp<double>(shares, 1, pool.size()));
+  const Grid grid = skinny ? Grid{1, parts} : ChooseGrid(args.m, args.n, parts, tile);
   const int64_t each = grid.rows * grid.columns;
   pool.Run(args.batch * each, [&](int64_t task) {
     const int64_t index = task % each;
-    const Part part = {task / each, Slice(args.m, tile.rows, grid.rows, index / grid.columns),
-                       Slice(args.n, tile.columns, grid.columns, index % grid.columns)};
-    if (part.rows.size() > 0 && part.columns.size() > 0) ComputePartOnTarget(args, part);
+    ComputePartOnTarget(args, {task / each, Slice(args.m, tile.rows, grid.rows, index / grid.columns),
+                               Slice(args.n, tile.columns, grid.columns, index % grid.columns)});
   });
 }
 
@@ -288,6 +332,16 @@ void MultiplyOntoCopy(const MatmulArgs& args) {
 
 }  // namespace
 
+namespace {
+
+// Whether the matrices of a batch follow one another like the rows of a single one.
+template <class Matrix>
+bool Stacked(const Matrix& matrix, int64_t rows) {
+  return matrix.data == nullptr || matrix.batch_stride == rows * matrix.stride;
+}
+
+}  // namespace
+
 void MatmulCpu(const MatmulArgs& given) {
   if (given.batch == 0 || given.m == 0 || given.n == 0) return;
   MatmulArgs args = given;
@@ -295,8 +349,15 @@ void MatmulCpu(const MatmulArgs& given) {
     args.accumulate = true;
     args.addend = MatrixIn();
   }
+  if (args.batch > 1 && !args.transpose_a && args.b.batch_stride == 0 && args.bias_batch_stride == 0 &&
+      Stacked(args.a, args.m) && Stacked(args.out, args.m) && Stacked(args.pre_activation, args.m) &&
+      Stacked(args.addend, args.m)) {
+    args.m *= args.batch;
+    args.batch = 1;
+  }
   const bool linear = args.activation == Activation::kNone && args.pre_activation.data == nullptr;
-  if (args.accumulate && !linear && args.k > matmul::TileOfTarget().depth) {
+  const bool one_pass = args.m <= matmul::kSkinnyRows || args.k <= matmul::TileOfTarget().depth;
+  if (args.accumulate && !linear && !one_pass) {
     MultiplyOntoCopy(args);
   } else {
     Multiply(args);
