@@ -1,7 +1,21 @@
+export type { BackendWish } from "./backend.js";
 export { CaiError, type CaiErrorCode, isCaiError } from "./error.js";
+export { type ActivationKind, activationBackward, activationForward } from "./ops/activation.js";
+export { type AdamwOptions, adamwStep } from "./ops/adamw.js";
+export { type AttentionOptions, attentionBackward, attentionForward } from "./ops/attention.js";
+export { bf16Round, bf16ToFloat32, float32ToBf16 } from "./ops/bf16.js";
+export { crossEntropyBackward, crossEntropyForward } from "./ops/cross-entropy.js";
+export { embeddingBackward, embeddingForward } from "./ops/embedding.js";
+export { layerNormBackward, layerNormForward } from "./ops/layer-norm.js";
 export { biasBackward, type MatmulOptions, matmul } from "./ops/matmul.js";
+export { type RandomStream, randomNormal, randomUniform } from "./ops/random.js";
 export { rmsNormBackward, rmsNormForward } from "./ops/rms-norm.js";
-export { allocateAligned, type BackendInfo, backendInfo, setThreads, threads } from "./runtime.js";
+export { rotary } from "./ops/rotary.js";
+export { siluGatedBackward, siluGatedForward } from "./ops/silu-gated.js";
+export { softcapBackward, softcapForward } from "./ops/softcap.js";
+export { sumOfSquares } from "./ops/sum-of-squares.js";
+export { Philox, type PhiloxWords, philox4x32 } from "./philox.js";
+export { allocateAligned, type BackendAttempt, type BackendInfo, backendInfo, setThreads, threads } from "./runtime.js";
 export {
   bytesPerElement,
   type Device,

@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { CaiError } from "./error.js";
+import { checkSettings } from "./backend.js";
+import { CaiError, isCaiError } from "./error.js";
 
 type NativeFunction = (...args: unknown[]) => unknown;
 export type Addon = Readonly<Record<string, NativeFunction>>;
@@ -12,17 +13,22 @@ let failure: CaiError | undefined;
 
 const packageRoot = join(dirname(fileURLToPath(import.meta.url)), "..");
 
-/** The addon, loaded on first use. @throws CaiError `E_LOAD` saying what was tried and what to do. */
+/**
+ * The addon, loaded on first use; the environment is read then, once.
+ *
+ * @throws CaiError `E_LOAD` saying what was tried and what to do, or what `CAI_BACKEND` forbids; the same each time.
+ */
 export function loadAddon(): Addon {
   if (addon) return addon;
   if (failure) throw failure;
   try {
+    checkSettings();
     const require = createRequire(import.meta.url);
     const find = require("node-gyp-build") as (directory: string) => Addon;
     addon = find(packageRoot);
     return addon;
   } catch (cause) {
-    failure = new CaiError("E_LOAD", "native", explain(cause), { cause });
+    failure = isCaiError(cause) ? cause : new CaiError("E_LOAD", "native", explain(cause), { cause });
     throw failure;
   }
 }

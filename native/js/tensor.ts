@@ -29,7 +29,10 @@ export interface Tensor<D extends DType = DType> {
   readonly device: Device;
   /** Sizes, outermost first; one to five of them. */
   readonly shape: readonly number[];
-  /** Elements between neighbours along each dimension; row-major without gaps when absent. */
+  /**
+   * Elements between neighbours along each dimension; row-major without gaps when absent. Elements must be distinct:
+   * no stride of 0 along a dimension longer than 1.
+   */
   readonly strides?: readonly number[];
   readonly data: TensorData[D];
 }
@@ -40,6 +43,13 @@ export type IntTensor = Tensor<"int32">;
 /** The number of elements of a shape. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
+}
+
+function checkedSizeOf(shape: readonly number[]): number {
+  if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
+    throw new CaiError("E_SHAPE", "tensor", `a shape must be non-negative integers, got [${shape}]`);
+  }
+  return sizeOf(shape);
 }
 
 /**
@@ -56,25 +66,29 @@ export function intTensor(data: Int32Array, shape: readonly number[], strides?: 
   return tensorOver("int32", data, shape, strides);
 }
 
-/** A new tensor of zeros. */
+/** A new tensor of zeros. @throws CaiError `E_SHAPE`, or `E_MEMORY` when there is no room for it. */
 export function zeros<D extends DType = "float32">(shape: readonly number[], dtype?: D): Tensor<D> {
   const type = (dtype ?? "float32") as D;
-  return { dtype: type, device: "cpu", shape, data: new arrayTypes[type](sizeOf(shape)) as TensorData[D] };
+  const size = checkedSizeOf(shape);
+  try {
+    return { dtype: type, device: "cpu", shape, data: new arrayTypes[type](size) as TensorData[D] };
+  } catch (cause) {
+    throw new CaiError("E_MEMORY", "tensor", `no room for shape [${shape}] of ${type}: use smaller sizes`, { cause });
+  }
 }
 
-/** A tensor of any dtype over an array of that dtype. */
+/** A tensor of any dtype over an array of that dtype; see {@link floatTensor}. */
 export function tensorOver<D extends DType>(
   dtype: D,
   data: TensorData[D],
   shape: readonly number[],
   strides?: readonly number[],
 ): Tensor<D> {
-  if (strides === undefined && data.length < sizeOf(shape)) {
-    throw new CaiError("E_SHAPE", "tensor", `shape [${shape}] needs ${sizeOf(shape)} elements, got ${data.length}`);
+  const size = checkedSizeOf(shape);
+  if (strides === undefined && data.length < size) {
+    throw new CaiError("E_SHAPE", "tensor", `shape [${shape}] needs ${size} elements, got ${data.length}`);
   }
-  return strides === undefined
-    ? { dtype, device: "cpu", shape, data }
-    : { dtype, device: "cpu", shape, strides, data };
+  return strides === undefined ? { dtype, device: "cpu", shape, data } : { dtype, device: "cpu", shape, strides, data };
 }
 
 /** The bytes that one element of `dtype` takes. */
@@ -82,13 +96,22 @@ export function bytesPerElement(dtype: DType): number {
   return arrayTypes[dtype].BYTES_PER_ELEMENT;
 }
 
-/** A row-major tensor of `shape` at `byteOffset` of `buffer`. */
+/**
+ * A row-major tensor of `shape` at `byteOffset` of `buffer`, a multiple of the element's size.
+ *
+ * @throws CaiError `E_SHAPE` when it does not fit there.
+ */
 export function tensorAt<D extends DType>(
   dtype: D,
   buffer: ArrayBuffer,
   byteOffset: number,
   shape: readonly number[],
 ): Tensor<D> {
-  const data = new arrayTypes[dtype](buffer, byteOffset, sizeOf(shape)) as TensorData[D];
-  return { dtype, device: "cpu", shape, data };
+  const size = checkedSizeOf(shape);
+  try {
+    return { dtype, device: "cpu", shape, data: new arrayTypes[dtype](buffer, byteOffset, size) as TensorData[D] };
+  } catch (cause) {
+    const place = `byte ${byteOffset} of a buffer of ${buffer.byteLength} bytes`;
+    throw new CaiError("E_SHAPE", "tensor", `shape [${shape}] of ${dtype} does not fit at ${place}`, { cause });
+  }
 }

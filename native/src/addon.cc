@@ -2,7 +2,7 @@
 
 #include <atomic>
 
-#include "core/napi_args.h"
+#include "core/guard.h"
 #include "core/thread_pool.h"
 #include "op_table.h"
 

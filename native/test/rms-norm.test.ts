@@ -1,6 +1,7 @@
 import { expectAllClose, finiteDifference, randomFloats, stridedRows } from "@cai/test-utils";
 import { describe, expect, it } from "vitest";
-import { floatTensor, rmsNormBackward, rmsNormForward, setThreads, threads, zeros } from "../js/index.js";
+import { floatTensor, rmsNormBackward, rmsNormForward, zeros } from "../js/index.js";
+import { withThreads } from "./with-threads.js";
 
 const eps = 1e-5;
 
@@ -30,7 +31,15 @@ function run(x: Float32Array, weight: Float32Array, rows: number, columns: numbe
 const rtol = 2e-6;
 
 describe("rmsNorm", () => {
-  for (const [rows, columns] of [[1, 1], [3, 7], [5, 16], [2, 33], [64, 256], [130, 1027], [0, 8]] as const) {
+  for (const [rows, columns] of [
+    [1, 1],
+    [3, 7],
+    [5, 16],
+    [2, 33],
+    [64, 256],
+    [130, 1027],
+    [0, 8],
+  ] as const) {
     it(`agrees with the definition on [${rows}, ${columns}]`, () => {
       const x = randomFloats(rows * columns, 1);
       const weight = randomFloats(columns, 2);
@@ -56,6 +65,29 @@ describe("rmsNorm", () => {
     expect(y).toEqual(stridedRows(run(x, weight, rows, columns).y, rows, columns, 24, 3));
   });
 
+  it("takes heads inside a wider array, forward and backward, without touching the gaps", () => {
+    const [tokens, heads, size, width] = [5, 3, 19, 80];
+    const [rows, shape, strides] = [tokens * heads, [tokens, heads, size], [width, 21, 1]];
+    const x = randomFloats(rows * size, 14);
+    const dy = randomFloats(rows * size, 15);
+    const weight = randomFloats(size, 16);
+    const spread = (data: Float32Array) => stridedRows(stridedRows(data, rows, size, 21), tokens, heads * 21, width, 2);
+    const inputs = floatTensor(spread(x), shape, strides);
+    const gain = floatTensor(weight, [size]);
+    const rstd = zeros([tokens, heads]);
+    const y = spread(new Float32Array(rows * size));
+    rmsNormForward(inputs, gain, floatTensor(y, shape, strides), rstd, { eps });
+    expect(y).toEqual(spread(run(x, weight, rows, size).y));
+
+    const expected = gradients(x, weight, dy, rows, size);
+    const dx = spread(new Float32Array(rows * size));
+    const dweight = zeros([size]);
+    const upstream = floatTensor(spread(dy), shape, strides);
+    rmsNormBackward(upstream, inputs, gain, rstd, floatTensor(dx, shape, strides), dweight);
+    expect(dx).toEqual(spread(expected.dx));
+    expect(dweight.data).toEqual(expected.dweight);
+  });
+
   it("carries NaN and infinity through their own row only", () => {
     const x = Float32Array.of(1, Number.NaN, 1, 2, Infinity, 1, 3, 4);
     const { y } = run(x, Float32Array.of(1, 1), 4, 2);
@@ -72,8 +104,16 @@ describe("rmsNorm", () => {
     const loss = (input: ArrayLike<number>, gain: ArrayLike<number>) =>
       reference(input, gain, rows, columns).y.reduce((sum, value, i) => sum + value * (dy[i] as number), 0);
     const { dx, dweight } = gradients(x, weight, dy, rows, columns);
-    expectAllClose(dx, finiteDifference((p) => loss(p, weight), x), { rtol: 1e-5, atol: 1e-5 });
-    expectAllClose(dweight, finiteDifference((p) => loss(x, p), weight), { rtol: 1e-5, atol: 1e-5 });
+    expectAllClose(
+      dx,
+      finiteDifference((p) => loss(p, weight), x),
+      { rtol: 1e-5, atol: 1e-5 },
+    );
+    expectAllClose(
+      dweight,
+      finiteDifference((p) => loss(x, p), weight),
+      { rtol: 1e-5, atol: 1e-5 },
+    );
   });
 
   it("adds to dx on request and always to dweight", () => {
@@ -83,8 +123,16 @@ describe("rmsNorm", () => {
     const dy = randomFloats(rows * columns, 10);
     const once = gradients(x, weight, dy, rows, columns);
     const twice = gradients(x, weight, dy, rows, columns, { dx: once.dx.slice(), dweight: once.dweight.slice() });
-    expectAllClose(twice.dx, once.dx.map((value) => 2 * value), { rtol: 1e-6 });
-    expectAllClose(twice.dweight, once.dweight.map((value) => 2 * value), { rtol: 1e-5, atol: 1e-6 });
+    expectAllClose(
+      twice.dx,
+      once.dx.map((value) => 2 * value),
+      { rtol: 1e-6 },
+    );
+    expectAllClose(
+      twice.dweight,
+      once.dweight.map((value) => 2 * value),
+      { rtol: 1e-5, atol: 1e-6 },
+    );
   });
 
   it("gives the same bits every time, and the same dx for any number of threads", () => {
@@ -92,16 +140,10 @@ describe("rmsNorm", () => {
     const x = randomFloats(rows * columns, 11);
     const weight = randomFloats(columns, 12);
     const dy = randomFloats(rows * columns, 13);
-    const before = threads();
-    try {
-      setThreads(2);
-      const first = gradients(x, weight, dy, rows, columns);
-      expect(gradients(x, weight, dy, rows, columns)).toEqual(first);
-      setThreads(1);
-      expect(gradients(x, weight, dy, rows, columns).dx).toEqual(first.dx);
-    } finally {
-      setThreads(before);
-    }
+    const call = () => gradients(x, weight, dy, rows, columns);
+    const first = withThreads(2, call);
+    expect(withThreads(2, call)).toEqual(first);
+    expect(withThreads(1, call).dx).toEqual(first.dx);
   });
 
   it("says what was expected and what came when a shape is wrong", () => {

@@ -4,10 +4,10 @@ import type { FloatTensor } from "../tensor.js";
 /**
  * Root mean square normalisation: y = x · rstd · weight, with rstd = 1 / sqrt(mean(x²) + eps) for each row.
  *
- * @param x [R, C], rows may be strided.
+ * @param x [R, C] or [N, H, C], outer strides free: [N, H, C] normalises heads inside a fused projection.
  * @param weight [C].
- * @param y [R, C], overwritten; may be `x`.
- * @param rstd [R], overwritten: what the backward pass needs.
+ * @param y shape of `x`, outer strides free, overwritten; may be `x`.
+ * @param rstd [R] or [N, H], overwritten: what the backward pass needs.
  * @param options.eps added to the mean square, such as 1e-5.
  * @throws CaiError `E_SHAPE`, `E_DTYPE`, `E_ARGUMENT`.
  *
@@ -27,8 +27,9 @@ export function rmsNormForward(
  * Gradient of {@link rmsNormForward}. With g = dy · weight and n = x · rstd: dx = rstd · (g − n · mean(g · n)) and
  * dweight += Σ dy · n over rows.
  *
- * @param dy [R, C]. @param x [R, C]. @param weight [C]. @param rstd [R], from the forward pass.
- * @param dx [R, C], overwritten, or added to with `accumulate`; may be `dy`.
+ * @param dy shape of `x`, outer strides free. @param x [R, C] or [N, H, C], outer strides free. @param weight [C].
+ * @param rstd [R] or [N, H], from the forward pass.
+ * @param dx shape of `x`, outer strides free; overwritten, or added to with `accumulate`; may be `dy`.
  * @param dweight [C], always added to.
  * @throws CaiError `E_SHAPE`, `E_DTYPE`, `E_ARGUMENT`.
  *

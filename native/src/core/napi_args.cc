@@ -1,166 +1,42 @@
 #include "core/napi_args.h"
 
+#include <algorithm>
 #include <cmath>
-#include <new>
+#include <cstdio>
+#include <limits>
 
 namespace cai {
-namespace {
+
+std::string ShortText(const Napi::Value& string) {
+  char text[64];
+  size_t length = 0;
+  if (napi_get_value_string_utf8(string.Env(), string, text, sizeof text, &length) != napi_ok) return "";
+  return std::string(text, length);
+}
 
 std::string Describe(const Napi::Value& value) {
-  if (value.IsUndefined()) return "undefined";
-  if (value.IsNull()) return "null";
-  if (value.IsString()) return "the string \"" + value.As<Napi::String>().Utf8Value() + "\"";
-  if (value.IsNumber()) return "the number " + value.ToString().Utf8Value();
-  if (value.IsBoolean()) return value.As<Napi::Boolean>().Value() ? "true" : "false";
-  if (value.IsBigInt()) return "a bigint";
-  if (value.IsArray()) return "an array";
-  if (value.IsTypedArray()) return "a bare typed array";
-  if (value.IsFunction()) return "a function";
-  return "an object";
-}
-
-napi_typedarray_type ArrayTypeOf(DType dtype) {
-  switch (dtype) {
-    case DType::kFloat32: return napi_float32_array;
-    case DType::kBFloat16: return napi_uint16_array;
-    case DType::kInt32: return napi_int32_array;
-    case DType::kInt8: return napi_int8_array;
-    case DType::kUInt8: return napi_uint8_array;
-  }
-  return napi_float32_array;
-}
-
-const char* ArrayName(napi_typedarray_type type) {
-  switch (type) {
-    case napi_int8_array: return "Int8Array";
-    case napi_uint8_array: return "Uint8Array";
-    case napi_uint8_clamped_array: return "Uint8ClampedArray";
-    case napi_int16_array: return "Int16Array";
-    case napi_uint16_array: return "Uint16Array";
-    case napi_int32_array: return "Int32Array";
-    case napi_uint32_array: return "Uint32Array";
-    case napi_float32_array: return "Float32Array";
-    case napi_float64_array: return "Float64Array";
-    default: return "BigInt array";
-  }
-}
-
-size_t ElementSize(DType dtype) {
-  switch (dtype) {
-    case DType::kBFloat16: return 2;
-    case DType::kInt8:
-    case DType::kUInt8: return 1;
-    default: return 4;
-  }
-}
-
-bool IsSizeList(const Napi::Value& value) { return value.IsArray() && value.As<Napi::Array>().Length() <= kMaxRank; }
-
-// Reads a non-negative safe integer, or returns -1.
-int64_t SizeAt(const Napi::Array& list, uint32_t i) {
-  const Napi::Value item = list.Get(i);
-  if (!item.IsNumber()) return -1;
-  const double number = item.As<Napi::Number>().DoubleValue();
-  if (!(number >= 0) || number > 9007199254740991.0 || std::floor(number) != number) return -1;
-  return static_cast<int64_t>(number);
-}
-
-}  // namespace
-
-TensorView Args::ReadTensor(Napi::Value value, const char* name, DType dtype) const {
-  const std::string what = std::string(name) + " must be a " + DTypeName(dtype) + " tensor";
-  if (!value.IsObject() || value.IsTypedArray()) Fail(ErrorCode::kArgument, what + ", got " + Describe(value));
-  const Napi::Object object = value.As<Napi::Object>();
-
-  const Napi::Value device = object.Get("device");
-  if (!device.IsString()) Fail(ErrorCode::kArgument, what + ", got " + Describe(value) + " without a device");
-  if (device.As<Napi::String>().Utf8Value() != "cpu") {
-    Fail(ErrorCode::kDevice, std::string(name) + " is on device " + Describe(device) +
-                                 ": this op runs on \"cpu\" only in this build");
-  }
-  const Napi::Value dtype_value = object.Get("dtype");
-  if (!dtype_value.IsString() || dtype_value.As<Napi::String>().Utf8Value() != DTypeName(dtype)) {
-    Fail(ErrorCode::kDType, what + ", got dtype " + Describe(dtype_value));
-  }
-  const Napi::Value data = object.Get("data");
-  if (!data.IsTypedArray()) Fail(ErrorCode::kDType, what + " over a typed array, got data that is " + Describe(data));
-
-  napi_typedarray_type type;
-  size_t length = 0;
-  void* pointer = nullptr;
-  if (napi_get_typedarray_info(env(), data, &type, &length, &pointer, nullptr, nullptr) != napi_ok) {
-    Fail(ErrorCode::kInternal, std::string(name) + ": its typed array could not be read");
-  }
-  if (type != ArrayTypeOf(dtype)) {
-    Fail(ErrorCode::kDType,
-         what + " over a " + ArrayName(ArrayTypeOf(dtype)) + ", got a " + ArrayName(type));
-  }
-
-  const Napi::Value shape_value = object.Get("shape");
-  if (!IsSizeList(shape_value)) {
-    Fail(ErrorCode::kShape, std::string(name) + " must have a shape of at most " + std::to_string(kMaxRank) +
-                                " sizes, got " + Describe(shape_value));
-  }
-  TensorView view;
-  view.data = pointer;
-  view.dtype = dtype;
-  const Napi::Array shape = shape_value.As<Napi::Array>();
-  view.rank = static_cast<int>(shape.Length());
-  if (view.rank == 0) Fail(ErrorCode::kShape, std::string(name) + " must have at least one dimension, got shape []");
-  bool empty = false;
-  for (int i = 0; i < view.rank; ++i) {
-    view.shape[i] = SizeAt(shape, i);
-    if (view.shape[i] < 0) {
-      Fail(ErrorCode::kShape, std::string(name) + ": size " + std::to_string(i) +
-                                  " of its shape must be a non-negative integer, got " + Describe(shape.Get(i)));
+  switch (value.Type()) {
+    case napi_undefined: return "undefined";
+    case napi_null: return "null";
+    case napi_boolean: return value.As<Napi::Boolean>().Value() ? "true" : "false";
+    case napi_number: return "the number " + value.ToString().Utf8Value();
+    case napi_bigint: return "a bigint";
+    case napi_symbol: return "a symbol";
+    case napi_function: return "a function";
+    case napi_string: {
+      const std::string text = ShortText(value);
+      return "the string \"" + (text.size() > 40 ? text.substr(0, 40) + "..." : text) + "\"";
     }
-    empty = empty || view.shape[i] == 0;
+    default: break;
   }
-
-  const Napi::Value strides_value = object.Get("strides");
-  if (strides_value.IsUndefined()) {
-    int64_t stride = 1;
-    for (int i = view.rank - 1; i >= 0; --i) {
-      view.strides[i] = stride;
-      if (view.shape[i] > 1 && __builtin_mul_overflow(stride, view.shape[i], &stride)) stride = INT64_MAX;
-    }
-  } else {
-    if (!IsSizeList(strides_value) || static_cast<int>(strides_value.As<Napi::Array>().Length()) != view.rank) {
-      Fail(ErrorCode::kShape, std::string(name) + " must have as many strides as dimensions (" +
-                                  std::to_string(view.rank) + "), got " + Describe(strides_value));
-    }
-    const Napi::Array strides = strides_value.As<Napi::Array>();
-    for (int i = 0; i < view.rank; ++i) {
-      view.strides[i] = SizeAt(strides, i);
-      if (view.strides[i] < 0) {
-        Fail(ErrorCode::kShape, std::string(name) + ": stride " + std::to_string(i) +
-                                    " must be a non-negative integer, got " + Describe(strides.Get(i)));
-      }
-    }
-  }
-
-  // The last element that the view reaches must lie inside the array.
-  int64_t reach = 0;
-  for (int i = 0; i < view.rank && !empty; ++i) {
-    int64_t span = 0;
-    if (__builtin_mul_overflow(view.shape[i] - 1, view.strides[i], &span) || __builtin_add_overflow(reach, span, &reach)) {
-      reach = INT64_MAX - 1;
-      break;
-    }
-  }
-  const int64_t needed = empty ? 0 : reach + 1;
-  if (needed > static_cast<int64_t>(length)) {
-    Fail(ErrorCode::kShape, std::string(name) + " of shape " + ShapeText(view.shape, view.rank) + " needs " +
-                                std::to_string(needed) + " elements, its array has " + std::to_string(length));
-  }
-  if (reinterpret_cast<uintptr_t>(pointer) % ElementSize(dtype) != 0) {
-    Fail(ErrorCode::kArgument, std::string(name) + " must be aligned to its element size");
-  }
-  return view;
+  if (value.IsArray()) return "an array of length " + std::to_string(value.As<Napi::Array>().Length());
+  return value.IsTypedArray() ? "a bare typed array" : "an object";
 }
 
 TensorView Args::Tensor(size_t index, const char* name, DType dtype) const {
-  return ReadTensor(info_[index], name, dtype);
+  const TensorView view = ReadTensor(info_[index], name, dtype);
+  CheckTaken();
+  return view;
 }
 
 TensorView Args::Tensor(size_t index, const char* name, DType dtype, std::initializer_list<int64_t> shape,
@@ -171,10 +47,20 @@ TensorView Args::Tensor(size_t index, const char* name, DType dtype, std::initia
   return view;
 }
 
+TensorView Args::TensorLike(size_t index, const char* name, const TensorView& like, DType dtype) const {
+  const TensorView view = Tensor(index, name, dtype);
+  if (view.rank != like.rank || !std::equal(view.shape, view.shape + view.rank, like.shape)) {
+    Fail(ErrorCode::kShape, std::string(name) + " must have shape " + ShapeText(like.shape, like.rank) + ", got " +
+                                ShapeText(view.shape, view.rank));
+  }
+  ExpectLayout(view, name, Layout::kContiguous);
+  return view;
+}
+
 TensorView Args::OptionalTensor(size_t index, const char* name, DType dtype) const {
   const Napi::Value value = info_[index];
   if (value.IsUndefined() || value.IsNull()) return TensorView();
-  return ReadTensor(value, name, dtype);
+  return Tensor(index, name, dtype);
 }
 
 std::vector<TensorView> Args::Tensors(size_t index, const char* name, DType dtype) const {
@@ -184,11 +70,11 @@ std::vector<TensorView> Args::Tensors(size_t index, const char* name, DType dtyp
   }
   const Napi::Array list = value.As<Napi::Array>();
   std::vector<TensorView> views;
-  views.reserve(list.Length());
   for (uint32_t i = 0; i < list.Length(); ++i) {
     const std::string item = std::string(name) + "[" + std::to_string(i) + "]";
     views.push_back(ReadTensor(list.Get(i), item.c_str(), dtype));
   }
+  CheckTaken();
   return views;
 }
 
@@ -260,7 +146,10 @@ Args::Options::Options(const Args& args, size_t index) : args_(args), object_(ar
 }
 
 Napi::Value Args::Options::Get(const char* name) const {
-  return object_.IsUndefined() ? object_ : object_.As<Napi::Object>().Get(name);
+  if (object_.IsUndefined()) return object_;
+  const Napi::Value value = object_.As<Napi::Object>().Get(name);
+  args_.CheckTaken();
+  return value;
 }
 
 double Args::Options::Number(const char* name) const { return args_.ReadNumber(Get(name), name); }
@@ -268,6 +157,25 @@ double Args::Options::Number(const char* name) const { return args_.ReadNumber(G
 double Args::Options::Number(const char* name, double fallback) const {
   const Napi::Value value = Get(name);
   return value.IsUndefined() ? fallback : args_.ReadNumber(value, name);
+}
+
+double Args::Options::NumberIn(const char* name, double least, double most) const {
+  const Napi::Value value = Get(name);
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::nan("");
+  if (number >= least && number <= most) return number;
+  char range[80];
+  std::snprintf(range, sizeof range, " must be a number from %.9g to %.9g, got ", least, most);
+  args_.Fail(ErrorCode::kArgument, name + (range + Describe(value)));
+}
+
+float Args::Options::Float(const char* name, float fallback) const {
+  const Napi::Value value = Get(name);
+  if (value.IsUndefined()) return fallback;
+  const double number = args_.ReadNumber(value, name);
+  if (std::fabs(number) > static_cast<double>(std::numeric_limits<float>::max())) {
+    args_.Fail(ErrorCode::kArgument, std::string(name) + " must be a finite float32, got " + Describe(value));
+  }
+  return static_cast<float>(number);
 }
 
 int64_t Args::Options::Integer(const char* name, int64_t least, int64_t most) const {
@@ -302,7 +210,9 @@ bool Args::Options::Flag(const char* name) const {
 TensorView Args::Options::OptionalTensor(const char* name, DType dtype) const {
   const Napi::Value value = Get(name);
   if (value.IsUndefined() || value.IsNull()) return TensorView();
-  return args_.ReadTensor(value, name, dtype);
+  const TensorView view = args_.ReadTensor(value, name, dtype);
+  args_.CheckTaken();
+  return view;
 }
 
 int Args::Options::Choice(const char* name, std::initializer_list<const char*> choices, int fallback) const {
@@ -310,40 +220,12 @@ int Args::Options::Choice(const char* name, std::initializer_list<const char*> c
   if (value.IsUndefined()) return fallback;
   std::string list;
   int position = 0;
-  const std::string text = value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
+  const std::string text = value.IsString() ? ShortText(value) : std::string();
   for (const char* choice : choices) {
     if (value.IsString() && text == choice) return position;
     list += (position++ ? ", \"" : "\"") + std::string(choice) + "\"";
   }
   args_.Fail(ErrorCode::kArgument, std::string(name) + " must be one of " + list + ", got " + Describe(value));
-}
-
-namespace {
-
-Napi::Error MakeError(Napi::Env env, const char* op, ErrorCode code, const std::string& message) {
-  Napi::Error error = Napi::Error::New(env, std::string(op) + ": " + message);
-  error.Set("name", Napi::String::New(env, "CaiError"));
-  error.Set("code", Napi::String::New(env, ErrorCodeName(code)));
-  error.Set("op", Napi::String::New(env, op));
-  error.Value().Set(Napi::Symbol::For(env, "@cai/error"), Napi::Boolean::New(env, true));
-  return error;
-}
-
-}  // namespace
-
-Napi::Value Guarded(const Napi::CallbackInfo& info, const char* op, Binding binding) {
-  const Napi::Env env = info.Env();
-  try {
-    return binding(Args(info, op));
-  } catch (const OpError& error) {
-    throw MakeError(env, op, error.code(), error.what());
-  } catch (const std::bad_alloc&) {
-    throw MakeError(env, op, ErrorCode::kMemory, "out of memory");
-  } catch (const Napi::Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw MakeError(env, op, ErrorCode::kInternal, error.what());
-  }
 }
 
 }  // namespace cai

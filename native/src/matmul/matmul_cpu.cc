@@ -13,6 +13,7 @@
 #include <hwy/highway.h>
 
 #include "matmul/epilogue-inl.h"
+#include "matmul/matmul_amx.h"
 #include "matmul/pack-inl.h"
 #include "matmul/skinny-inl.h"
 #include "matmul/tile-inl.h"
@@ -185,6 +186,15 @@ void ComputeSkinnyPart(const MatmulArgs& args, const Part& part) {
   }
 }
 
+// As FinishBlock in matmul_amx.h.
+void FinishBlockHere(const MatmulArgs& args, const Block& block, const float* sums) {
+  constexpr int64_t kSumsStride = 32;
+  const Part part = {block.batch, {block.row, block.row + block.rows}, {block.column, block.column + block.columns}};
+  const MatrixOut out = At(args.out, block.batch, block.row, block.column);
+  const Epilogue e = EpilogueOf(args, part, out, block.first, block.last);
+  Finish(e, out, 1.0f, sums, kSumsStride, 0, block.rows, 0, block.columns);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace matmul
 }  // namespace cai
@@ -197,6 +207,7 @@ namespace matmul {
 HWY_EXPORT(Shape);
 HWY_EXPORT(ComputePart);
 HWY_EXPORT(ComputeSkinnyPart);
+HWY_EXPORT(FinishBlockHere);
 
 namespace {
 
@@ -247,12 +258,36 @@ void ComputePartOnTarget(const MatmulArgs& args, const Part& part) {
 }
 
 }  // namespace
+
+void FinishBlock(const MatmulArgs& args, const Block& block, const float* sums) {
+  HWY_DYNAMIC_DISPATCH(FinishBlockHere)(args, block, sums);
+}
+
+void MultiplyBlock(const MatmulArgs& args, const Block& block, float* sums) {
+  MatmulArgs product;
+  product.m = block.rows;
+  product.n = block.columns;
+  product.k = block.depth;
+  product.a = args.a;
+  product.b = args.b;
+  product.a.data += block.batch * args.a.batch_stride + (args.transpose_a ? block.k * args.a.stride + block.row
+                                                                          : block.row * args.a.stride + block.k);
+  product.b.data += block.batch * args.b.batch_stride + (args.transpose_b ? block.column * args.b.stride + block.k
+                                                                          : block.k * args.b.stride + block.column);
+  product.transpose_a = args.transpose_a;
+  product.transpose_b = args.transpose_b;
+  product.alpha = args.alpha;
+  product.out = {sums, 32, 0};
+  ComputePartOnTarget(product, {0, {0, block.rows}, {0, block.columns}});
+}
+
 }  // namespace matmul
 
 namespace {
 
 void Multiply(const MatmulArgs& args) {
   using namespace matmul;
+  if (MultiplyAmx(args)) return;
   const TileShape tile = TileOfTarget();
   ThreadPool& pool = ThreadPool::Get();
   const bool skinny = args.m <= kSkinnyRows;
@@ -294,10 +329,6 @@ void MultiplyOntoCopy(const MatmulArgs& args) {
     }
   }
 }
-
-}  // namespace
-
-namespace {
 
 // Whether the matrices of a batch follow one another like the rows of a single one.
 template <class Matrix>

@@ -45,8 +45,11 @@ inline void PackColumns(const float* a, int64_t stride, int64_t rows, int64_t de
       const int64_t count = std::min<int64_t>(kTileRows, rows - i);
       // Whole vectors are stored: what spills past this k is overwritten by the next one, which follows.
       for (int64_t v = 0; v < kVectors; ++v) {
-        const auto mask = hn::FirstN(d, static_cast<size_t>(std::max<int64_t>(count - v * kLanes, 0)));
-        hn::StoreU(hn::MaskedLoad(mask, d, from + i + v * kLanes), d, to + v * kLanes);
+        const int64_t left = count - v * kLanes;
+        // With one lane, Highway's masked load reads before it masks.
+        const auto value = left <= 0 ? hn::Zero(d)
+                                     : hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(left)), d, from + i + v * kLanes);
+        hn::StoreU(value, d, to + v * kLanes);
       }
     }
   }

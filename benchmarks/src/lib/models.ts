@@ -1,0 +1,37 @@
+import { type Recipe, recipeByName, resolveRecipe } from "@cai/trainer";
+
+/** A model of the train and parity benches, as both sides understand it. */
+export interface BenchModel {
+  readonly size: "S" | "M";
+  readonly layers: number;
+  readonly heads: number;
+  readonly width: number;
+  readonly context: number;
+  readonly batch: number;
+  readonly vocab: number;
+}
+
+const recipeNames = { S: "gpt2-s", M: "gpt2-m" } as const;
+
+/** Same update on both sides: a constant rate, decay on matrices, no clipping. */
+const optimiser = { lr: 3e-4, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, gradClip: 0 };
+
+/** Our recipe of a size with the benches' optimiser. */
+export function benchRecipe(size: BenchModel["size"]): Recipe {
+  const overrides = Object.entries(optimiser).map(([name, value]) => `optim.${name}=${value}`);
+  return resolveRecipe(recipeByName(recipeNames[size], { dataDir: "." }), overrides);
+}
+
+/** The model that a recipe describes, for a peer. */
+export function benchModel(size: BenchModel["size"]): BenchModel {
+  const { model, data, batchSize } = benchRecipe(size);
+  return {
+    size,
+    layers: model.numLayers,
+    heads: model.numHeads,
+    width: model.hiddenSize,
+    context: data.seqLen,
+    batch: batchSize,
+    vocab: model.vocabSize,
+  };
+}

@@ -1,0 +1,10 @@
+import { defineConfig } from "tsup";
+
+export default defineConfig({
+  // A bench is found by its file's name, and the children are programs of their own.
+  entry: ["src/*.ts", "src/children/*.ts"],
+  format: ["esm"],
+  noExternal: ["@cai/test-utils"],
+  clean: true,
+  target: "node20",
+});

@@ -1,0 +1,25 @@
+import { callNative } from "../load.js";
+import type { FloatTensor, Tensor } from "../tensor.js";
+
+/**
+ * Rounds each float32 to the nearest bfloat16 value (ties to even), kept as float32.
+ *
+ * NaN stays NaN and becomes quiet; values that round beyond the largest bfloat16, 3.39e38, become infinite; subnormals
+ * round like the rest.
+ *
+ * @param x any shape, contiguous. @param out the same shape, overwritten; may be `x`.
+ * @throws CaiError `E_SHAPE`, `E_DTYPE`, `E_ARGUMENT`.
+ */
+export function bf16Round(x: FloatTensor, out: FloatTensor): void {
+  callNative("bf16Round", x, out);
+}
+
+/** Rounds float32 to bfloat16 bit patterns, as {@link bf16Round} does. @param out the shape of `x`, overwritten. */
+export function float32ToBf16(x: FloatTensor, out: Tensor<"bfloat16">): void {
+  callNative("float32ToBf16", x, out);
+}
+
+/** Widens bfloat16 bit patterns to float32; exact. @param out the shape of `x`, overwritten. */
+export function bf16ToFloat32(x: Tensor<"bfloat16">, out: FloatTensor): void {
+  callNative("bf16ToFloat32", x, out);
+}

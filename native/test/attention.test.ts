@@ -1,0 +1,171 @@
+import { expectAllClose, finiteDifference, randomInts } from "@cai/test-utils";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { attentionBackward, attentionForward, type FloatTensor, floatTensor, intTensor, zeros } from "../js/index.js";
+import { type AttentionCase, causal, denseBackward, denseForward } from "./support/attention-reference.js";
+import { type Inputs, randomIntervals, runAttention, seededInputs } from "./support/attention-run.js";
+
+// A logit of normal q and k errs by a few roundings (6e-8) of values up to about 5, so a probability errs by 1e-6
+// relative; outputs are means of values near 1.
+const tolerance = { rtol: 1e-5, atol: 5e-6 };
+// dq and dk also carry dout · v − delta, a difference of values up to 20 that may cancel wholly: 1e-6 in each of up to
+// a few hundred cells that are summed.
+const gradientTolerance = { rtol: 1e-5, atol: 2e-5 };
+
+function expectAgrees(c: AttentionCase, inputs: Inputs): void {
+  const actual = runAttention(c, inputs);
+  const { q, k, v, dout } = inputs;
+  const forward = denseForward(c, q, k, v);
+  expectAllClose(actual.out, forward.out, tolerance);
+  expectAllClose(actual.lse, forward.lse, tolerance);
+  const gradients = denseBackward(c, dout, q, k, v);
+  expectAllClose(actual.dq, gradients.dq, gradientTolerance);
+  expectAllClose(actual.dk, gradients.dk, gradientTolerance);
+  expectAllClose(actual.dv, gradients.dv, gradientTolerance);
+}
+
+const shapes: [B: number, T: number, S: number, H: number, K: number, D: number, queryOffset?: number][] = [
+  [1, 1, 1, 1, 1, 1],
+  [2, 7, 7, 2, 2, 5],
+  [1, 64, 64, 1, 1, 64],
+  [1, 67, 67, 2, 2, 80],
+  [2, 65, 65, 3, 1, 16],
+  [1, 131, 131, 4, 2, 33],
+  [1, 20, 200, 2, 1, 64, 180],
+  [1, 1, 300, 4, 4, 64, 299],
+  [1, 1, 700, 8, 1, 20, 650],
+  [2, 3, 1100, 2, 2, 12, 900],
+  [1, 70, 40, 2, 2, 96],
+  [1, 9, 9, 1, 1, 128],
+  [1, 5, 70, 1, 1, 256, 66],
+  [0, 4, 4, 1, 1, 8],
+  [1, 0, 6, 2, 1, 8],
+  [1, 6, 0, 2, 1, 8],
+];
+
+type Views = [FloatTensor, FloatTensor, FloatTensor];
+
+describe("attention", () => {
+  for (const [B, T, S, H, K, D, queryOffset = 0] of shapes) {
+    it(`agrees with dense attention for B ${B}, T ${T}, S ${S}, H ${H}, K ${K}, D ${D}, offset ${queryOffset}`, () => {
+      const c = { B, T, S, H, K, D, options: causal(D, { queryOffset }) };
+      expectAgrees(c, seededInputs(c, 1));
+    });
+  }
+
+  it("agrees with dense attention for random intervals, positions, windows, caps, offsets and head counts", () => {
+    const cases = fc.record({
+      B: fc.integer({ min: 1, max: 2 }),
+      T: fc.integer({ min: 1, max: 110 }),
+      S: fc.integer({ min: 1, max: 110 }),
+      K: fc.integer({ min: 1, max: 2 }),
+      group: fc.integer({ min: 1, max: 3 }),
+      D: fc.integer({ min: 1, max: 20 }),
+      queryOffset: fc.integer({ min: 0, max: 60 }),
+      intervals: fc.boolean(),
+      window: fc.constantFrom(0, 1, 7, 40),
+      positions: fc.boolean(),
+      softcap: fc.constantFrom(0, 2),
+      seed: fc.integer({ min: 0, max: 1e6 }),
+    });
+    const check = fc.property(cases, ({ B, T, S, K, group, D, queryOffset, seed, ...draw }) => {
+      const { start, limit } = randomIntervals(B * S, queryOffset + T + 5, seed);
+      const c: AttentionCase = {
+        B,
+        T,
+        S,
+        H: K * group,
+        K,
+        D,
+        options: causal(D, { queryOffset, window: draw.window, softcap: draw.softcap }),
+      };
+      if (draw.intervals)
+        Object.assign(c.options, { start: intTensor(start, [B, S]), limit: intTensor(limit, [B, S]) });
+      if (draw.positions) {
+        c.options.queryPositions = intTensor(randomInts(B * T, 80, seed + 2), [B, T]);
+        c.options.keyPositions = intTensor(randomInts(B * S, 80, seed + 3), [B, S]);
+      }
+      expectAgrees(c, seededInputs(c, seed));
+    });
+    fc.assert(check, { numRuns: 40, seed: 20 });
+  });
+
+  it("has gradients equal to finite differences", () => {
+    const c = { B: 1, T: 5, S: 6, H: 2, K: 1, D: 3, options: causal(3, { queryOffset: 1, softcap: 1.5, window: 4 }) };
+    const inputs = seededInputs(c, 5);
+    const { q, k, v, dout } = inputs;
+    const loss = (a: ArrayLike<number>, b: ArrayLike<number>, e: ArrayLike<number>) =>
+      denseForward(c, a, b, e).out.reduce((sum, value, i) => sum + value * (dout[i] as number), 0);
+    const { dq, dk, dv } = runAttention(c, inputs);
+    expectAllClose(
+      dq,
+      finiteDifference((p) => loss(p, k, v), q),
+      tolerance,
+    );
+    expectAllClose(
+      dk,
+      finiteDifference((p) => loss(q, p, v), k),
+      tolerance,
+    );
+    expectAllClose(
+      dv,
+      finiteDifference((p) => loss(q, k, p), v),
+      tolerance,
+    );
+  });
+
+  it("reads q, k and v from one fused array and writes their gradients into another", () => {
+    const [B, T, H, D] = [2, 75, 3, 24];
+    const c = { B, T, S: T, H, K: H, D, options: causal(D) };
+    const inputs = seededInputs(c, 30);
+    const width = 3 * H * D + 2;
+    const strides = [T * width, width, D, 1];
+    const fused = new Float32Array(B * T * width).fill(Number.NaN);
+    const gradient = new Float32Array(B * T * width).fill(Number.NaN);
+    const views = (data: Float32Array) =>
+      [0, 1, 2].map((part) => floatTensor(data.subarray(part * H * D), [B, T, H, D], strides));
+    const [q, k, v] = views(fused) as Views;
+    const [dq, dk, dv] = views(gradient) as Views;
+    const copy = (from: Float32Array, to: Float32Array) => {
+      for (let row = 0; row < B * T; row++) to.set(from.subarray(row * H * D, (row + 1) * H * D), row * width);
+    };
+    copy(inputs.q, q.data);
+    copy(inputs.k, k.data);
+    copy(inputs.v, v.data);
+    const [out, lse] = [zeros([B, T, H, D]), zeros([B, H, T])];
+    attentionForward(q, k, v, out, lse, c.options);
+    attentionBackward(floatTensor(inputs.dout, [B, T, H, D]), q, k, v, out, lse, dq, dk, dv, c.options);
+
+    const expected = runAttention(c, inputs);
+    expect(out.data).toEqual(expected.out);
+    const wanted = new Float32Array(B * T * width).fill(Number.NaN);
+    copy(expected.dq, wanted);
+    copy(expected.dk, wanted.subarray(H * D));
+    copy(expected.dv, wanted.subarray(2 * H * D));
+    expect(gradient).toEqual(wanted);
+  });
+
+  it("gives the same for queries in two calls with an offset as in one", () => {
+    const [T, cut, H, K, D] = [90, 41, 4, 2, 32];
+    const c = { B: 1, T, S: T, H, K, D, options: causal(D) };
+    const inputs = seededInputs(c, 40);
+    const { out, lse } = runAttention(c, inputs);
+    for (const [from, to] of [
+      [0, cut],
+      [cut, T],
+      [T - 1, T],
+    ] as const) {
+      const part = { ...c, T: to - from, options: causal(D, { queryOffset: from }) };
+      const q = inputs.q.subarray(from * H * D, to * H * D);
+      const actual = runAttention(part, { ...inputs, q, dout: inputs.dout.subarray(from * H * D, to * H * D) });
+      expectAllClose(actual.out, out.subarray(from * H * D, to * H * D), tolerance);
+      for (let h = 0; h < H; h++) {
+        expectAllClose(
+          actual.lse.subarray(h * (to - from), (h + 1) * (to - from)),
+          lse.subarray(h * T + from, h * T + to),
+          tolerance,
+        );
+      }
+    }
+  });
+});

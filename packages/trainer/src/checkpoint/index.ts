@@ -1,0 +1,5 @@
+export { listCheckpoints, newestGoodCheckpoint } from "./list.js";
+export { checkpointDigest, type LoadedCheckpoint, loadCheckpoint } from "./load.js";
+export { readSafetensors, SafetensorsFile } from "./safetensors-reader.js";
+export { writeSafetensors } from "./safetensors-writer.js";
+export { type CheckpointContent, discardCheckpointsAfter, saveCheckpoint } from "./save.js";

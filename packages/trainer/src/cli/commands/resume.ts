@@ -1,0 +1,19 @@
+import { Command } from "commander";
+import { runJob } from "../run-job.js";
+
+interface Options {
+  fallback?: boolean;
+  json?: boolean;
+}
+
+export function resumeCommand(finish: (code: number) => void): Command {
+  return new Command("resume")
+    .description("Go on with a run from its newest checkpoint, as if it had never stopped.")
+    .argument("<run>", "the run's folder")
+    .option("--fallback", "use the newest good checkpoint when newer ones are damaged, instead of refusing")
+    .option("--json", "print events and summary as JSON lines")
+    .addHelpText("after", "\nExample:\n  $ cai resume runs/start-2026-01-31")
+    .action(async (runDir: string, options: Options) => {
+      finish(await runJob({ kind: "resume", runDir, fallback: options.fallback ?? false }, options.json));
+    });
+}

@@ -1,0 +1,43 @@
+import { existsSync } from "node:fs";
+import { extname } from "node:path";
+import { Command } from "commander";
+import { type RecipeInput, readRecipeFile, resolveRecipe } from "../../config/index.js";
+import { recipeByName, recipes } from "../../recipes/index.js";
+import { newRunDirectory } from "../../run-folder.js";
+import { collect } from "../output.js";
+import { runJob } from "../run-job.js";
+
+interface Options {
+  data: string;
+  run?: string;
+  set: string[];
+  json?: boolean;
+}
+
+export function trainCommand(finish: (code: number) => void): Command {
+  return new Command("train")
+    .description("Train a model from a recipe.")
+    .argument("<recipe>", `a recipe's name (${Object.keys(recipes).join(", ")}) or a .yaml, .yml or .json file`)
+    .option("--data <dir>", "the prepared directory, for a recipe by name", "data")
+    .option("--run <dir>", "the new run's folder (default: runs/NAME-DATE)")
+    .option("--set <path=value>", "override a field of the recipe; may be repeated", collect, [])
+    .option("--json", "print events and summary as JSON lines")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ cai prepare --corpus novels=texts/ --out data
+  $ cai train start --data data
+  $ cai train my-recipe.yaml --set optim.lr=3e-4 --set steps=1000 --run runs/slow`,
+    )
+    .action(async (name: string, options: Options) => {
+      const recipe = resolveRecipe(readRecipe(name, options.data), options.set);
+      const runDir = options.run ?? newRunDirectory(recipe.name);
+      finish(await runJob({ kind: "new", recipe, runDir }, options.json));
+    });
+}
+
+function readRecipe(name: string, dataDir: string): RecipeInput | object {
+  const isFile = [".yaml", ".yml", ".json"].includes(extname(name).toLowerCase()) || existsSync(name);
+  return isFile ? readRecipeFile(name) : recipeByName(name, { dataDir });
+}

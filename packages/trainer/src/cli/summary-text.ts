@@ -1,0 +1,46 @@
+import { join } from "node:path";
+import type { RunSummary } from "../metrics/index.js";
+import { columns, grouped } from "./output.js";
+
+/** What a run came to, for a terminal: figures, the comparison with simpler models, a text, and where to look on. */
+export function summaryText(runDir: string, summary: RunSummary): string {
+  const { finished, steps, tokens, seconds, tokensPerSecond, skippedSteps, sample, checkpoint } = summary;
+  const speed = tokensPerSecond === undefined ? "" : `, ${grouped(Math.round(tokensPerSecond))} tokens/s`;
+  const parts = [
+    columns([
+      [
+        finished ? "finished" : "stopped",
+        `${grouped(steps)} steps, ${grouped(tokens)} tokens in ${seconds.toFixed(0)} s${speed}`,
+      ],
+      ...(skippedSteps > 0 ? [["skipped", `${grouped(skippedSteps)} steps without a finite gradient`] as const] : []),
+    ]),
+    comparison(summary),
+    sample && `A text that the model wrote, from nothing:\n\n${indented(sample.text)}`,
+    columns([
+      ...(checkpoint === undefined ? [] : [["checkpoint", checkpoint] as const]),
+      ["report", join(runDir, "report.html")],
+      finished ? ["write on", `npx cai generate ${runDir} --prompt "..."`] : ["go on", `npx cai resume ${runDir}`],
+    ]),
+  ];
+  return parts.filter(Boolean).join("\n\n");
+}
+
+function comparison({ valLoss, bitsPerByte, baselines }: RunSummary): string | undefined {
+  if (valLoss === undefined || bitsPerByte === undefined) return undefined;
+  const rows = [{ name: "this model", valLoss, bitsPerByte }, ...(baselines ?? [])];
+  const width = Math.max(...rows.map(({ name }) => name.length));
+  const line = (name: string, nats: string, bits: string) =>
+    `${name.padEnd(width)}  ${nats.padStart(12)}  ${bits.padStart(13)}`;
+  return [
+    line("validation", "nats a token", "bits per byte"),
+    ...rows.map((row) => line(row.name, row.valLoss?.toFixed(4) ?? "", row.bitsPerByte.toFixed(4))),
+  ].join("\n");
+}
+
+function indented(text: string): string {
+  return text
+    .trim()
+    .split("\n")
+    .map((line) => `  ${line}`.trimEnd())
+    .join("\n");
+}

@@ -1,0 +1,60 @@
+import type { z } from "zod";
+import type { RecipeFields } from "./recipe.js";
+
+type Report = (field: string, expected: string, got: unknown) => void;
+
+/** Adds an issue for each pair of fields that are right by themselves but not together. */
+export function addRelationIssues(recipe: RecipeFields, context: z.RefinementCtx): void {
+  const report: Report = (field, expected, got) =>
+    context.addIssue({ code: "custom", path: field.split("."), message: expected, input: got });
+  checkHeads(recipe, report);
+  checkSizes(recipe, report);
+  checkSchedule(recipe, report);
+}
+
+function checkHeads({ model }: RecipeFields, report: Report): void {
+  const { hiddenSize, numHeads, numKvHeads, headDim, positions } = model;
+  if (headDim === undefined && hiddenSize % numHeads !== 0) {
+    report("model.numHeads", `a divisor of model.hiddenSize (${hiddenSize}), or model.headDim set`, numHeads);
+    return;
+  }
+  if (numKvHeads !== undefined && numHeads % numKvHeads !== 0) {
+    report("model.numKvHeads", `a divisor of model.numHeads (${numHeads})`, numKvHeads);
+  }
+  const width = headDim ?? hiddenSize / numHeads;
+  if (positions === "rotary" && width % 2 !== 0) {
+    const expected = "an even number for rotary positions";
+    report(
+      "model.headDim",
+      headDim === undefined ? `${expected} (hiddenSize / numHeads when not set)` : expected,
+      width,
+    );
+  }
+}
+
+function checkSizes({ model, data, lossChunkVocab }: RecipeFields, report: Report): void {
+  if (data.seqLen > model.maxSeqLen) {
+    report("data.seqLen", `at most model.maxSeqLen (${model.maxSeqLen})`, data.seqLen);
+  }
+  if (lossChunkVocab > model.vocabSize) {
+    report("lossChunkVocab", `at most model.vocabSize (${model.vocabSize})`, lossChunkVocab);
+  }
+  if (data.weights && !Object.values(data.weights).some((weight) => weight > 0)) {
+    report("data.weights", "at least one weight above 0", data.weights);
+  }
+}
+
+function checkSchedule({ steps, schedule }: RecipeFields, report: Report): void {
+  const { kind, warmupSteps, decaySteps } = schedule;
+  if (warmupSteps > steps) {
+    report("schedule.warmupSteps", `at most steps (${steps})`, warmupSteps);
+    return;
+  }
+  if (decaySteps === undefined) return;
+  if (kind === "cosine") {
+    report("schedule.decaySteps", "no value, since schedule.kind cosine decays over all steps", decaySteps);
+  } else if (warmupSteps + decaySteps > steps) {
+    const room = steps - warmupSteps;
+    report("schedule.decaySteps", `at most ${room} (steps ${steps} less warmupSteps ${warmupSteps})`, decaySteps);
+  }
+}

@@ -1,0 +1,106 @@
+import { join } from "node:path";
+import { CaiError } from "@cai/native";
+import { readManifest, type Split } from "./manifest.js";
+import { TokenDataset } from "./token-dataset.js";
+import { Tokenizer } from "./tokenizer.js";
+
+export interface EvalOptions {
+  dir: string;
+  /** Default `val`. */
+  split?: Split;
+  batchSize: number;
+  seqLen: number;
+  /** Takes about this many batches, at least one a corpus, of rows spread evenly over it. Default: all rows. */
+  maxBatches?: number;
+}
+
+export interface EvalBatch {
+  readonly corpus: string;
+  /** [batchSize · seqLen], row after row. */
+  readonly tokens: Int32Array;
+  /** The token after each of `tokens`, -1 where a row is padded. */
+  readonly targets: Int32Array;
+  /** How many targets are not -1. */
+  readonly lossTokens: number;
+  /** UTF-8 bytes of text that these targets stand for; an end of text has none. */
+  readonly bytes: number;
+}
+
+/**
+ * One pass in order over a split, a corpus after the other: every token is a target exactly once (never twice with
+ * `maxBatches`).
+ *
+ * A shard's first token is predicted from an end of text, as every other document's is; rows follow one another without
+ * overlap, and the last batch of a corpus is padded with targets of -1. `bytes` of all batches add up to the bytes of
+ * the documents' text: ends of text count as predictions and add their nats, but no bytes.
+ *
+ * @throws CaiError `E_IO` and `E_FORMAT` as {@link TokenDataset.open}; `E_ARGUMENT` for a number out of range
+ */
+export function* evalBatches(options: EvalOptions): Generator<EvalBatch> {
+  const { dir, split = "val", batchSize, seqLen, maxBatches = Infinity } = options;
+  for (const [name, value] of Object.entries({ batchSize, seqLen, maxBatches })) {
+    if (value >= 1 && (Number.isInteger(value) || value === Infinity)) continue;
+    throw new CaiError("E_ARGUMENT", "evalBatches", `${name}: expected a whole number from 1, got ${value}`);
+  }
+  const manifest = readManifest(dir);
+  const byteLengths = tokenByteLengths(Tokenizer.load(join(dir, manifest.tokenizer.file)));
+  const allBatches = (tokens: number) => Math.ceil(tokens / seqLen / batchSize);
+  const total = manifest.corpora.reduce((sum, { splits }) => sum + allBatches(splits[split].tokens), 0);
+  for (const { name, splits } of manifest.corpora) {
+    const { tokens } = splits[split];
+    if (tokens === 0) continue;
+    const share = Math.max(1, Math.round((maxBatches * allBatches(tokens)) / total));
+    const dataset = TokenDataset.open(dir, name, split, manifest);
+    try {
+      yield* corpusBatches(dataset, batchSize, seqLen, Math.min(share, allBatches(tokens)), byteLengths);
+    } finally {
+      dataset.close();
+    }
+  }
+}
+
+function* corpusBatches(
+  dataset: TokenDataset,
+  batchSize: number,
+  seqLen: number,
+  batches: number,
+  byteLengths: Int32Array,
+): Generator<EvalBatch> {
+  const allRows = Math.ceil(dataset.tokens / seqLen);
+  const rows = Math.min(allRows, batches * batchSize);
+  for (let first = 0; first < rows; first += batchSize) {
+    const tokens = new Int32Array(batchSize * seqLen).fill(dataset.endOfText);
+    const targets = new Int32Array(batchSize * seqLen).fill(-1);
+    let lossTokens = 0;
+    let bytes = 0;
+    for (let row = 0; row < Math.min(batchSize, rows - first); row++) {
+      const start = Math.floor(((first + row) * allRows) / rows) * seqLen;
+      const length = Math.min(seqLen, dataset.tokens - start);
+      const at = row * seqLen;
+      dataset.read(start, length, targets, at);
+      tokens.set(targets.subarray(at, at + length - 1), at + 1);
+      if (start > 0) dataset.read(start - 1, 1, tokens, at);
+      lossTokens += length;
+      for (let i = at; i < at + length; i++) bytes += byteLengths[targets[i] as number] as number;
+    }
+    yield { corpus: dataset.corpus, tokens, targets, lossTokens, bytes };
+  }
+}
+
+/** The bytes of text that each id stands for. */
+export function tokenByteLengths(tokenizer: Tokenizer): Int32Array {
+  return Int32Array.from({ length: tokenizer.vocabSize }, (_, id) => tokenizer.byteLength(id));
+}
+
+/** Bits per byte of text: nats · tokens / (ln 2 · bytes), `natsPerToken` being the mean over `tokens` predictions. */
+export function bitsPerByte({
+  natsPerToken,
+  tokens,
+  bytes,
+}: {
+  natsPerToken: number;
+  tokens: number;
+  bytes: number;
+}): number {
+  return (natsPerToken * tokens) / (Math.LN2 * bytes);
+}

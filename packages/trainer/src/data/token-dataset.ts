@@ -1,0 +1,232 @@
+import { createHash } from "node:crypto";
+import { closeSync } from "node:fs";
+import { join } from "node:path";
+import { CaiError } from "@cai/native";
+import { corpusOf, type Manifest, readManifest, type Split } from "./manifest.js";
+import {
+  headerBytes,
+  openShard,
+  readFully,
+  refuseShard,
+  type ShardHeader,
+  type ShardKind,
+  swapOnBigEndian,
+} from "./shard-format.js";
+import { Tokenizer } from "./tokenizer.js";
+
+/** One document's place in a shard. */
+export interface DocumentPlace {
+  /** Its first token; its last is the end of text before the next document's first. */
+  readonly start: number;
+  /** Tokens, the end of text included. */
+  readonly length: number;
+  /** UTF-8 bytes of its text. */
+  readonly bytes: number;
+}
+
+/** Of every so many documents one start is kept in memory, to know where in the index to look. */
+const indexStride = 256;
+
+/** The tokens of one corpus and split, read from disk by position; memory does not grow with the corpus. */
+export class TokenDataset {
+  /** The first token of every {@link indexStride}-th document. */
+  private readonly sampledStarts: Float64Array;
+
+  private constructor(
+    readonly corpus: string,
+    readonly split: Split,
+    private readonly shard: OpenFile,
+    private readonly indexFile: OpenFile,
+  ) {
+    this.sampledStarts = new Float64Array(Math.ceil(this.documents / indexStride));
+    for (let i = 0; i < this.sampledStarts.length; i++) {
+      this.sampledStarts[i] = this.readIndex(i * indexStride, 1)[0] as number;
+    }
+  }
+
+  /**
+   * @param dir a directory that {@link prepareCorpora} wrote
+   * @param manifest of that directory, when it was read before
+   * @throws CaiError `E_IO` or `E_FORMAT` naming the file that is missing, cut off, or of another preparation;
+   *   `E_ARGUMENT` for a corpus that is not there
+   */
+  static open(dir: string, corpus: string, split: Split, manifest: Manifest = readManifest(dir)): TokenDataset {
+    const entry = corpusOf(manifest, corpus).splits[split];
+    const opened: OpenFile[] = [];
+    try {
+      const shard = openNamed("tokens", dir, entry.shard, manifest);
+      opened.push(shard);
+      const index = openNamed("index", dir, entry.index, manifest);
+      opened.push(index);
+      return new TokenDataset(corpus, split, shard, index);
+    } catch (error) {
+      for (const { file } of opened) closeSync(file);
+      throw error;
+    }
+  }
+
+  /** Tokens in all, ends of text included. */
+  get tokens(): number {
+    return this.shard.header.records;
+  }
+
+  get documents(): number {
+    return this.shard.header.documents;
+  }
+
+  /** UTF-8 bytes of the documents' text. */
+  get bytes(): number {
+    return this.shard.header.textBytes;
+  }
+
+  get endOfText(): number {
+    return this.shard.header.endOfText;
+  }
+
+  /**
+   * Reads `length` tokens from `position` into `out`, from `outOffset` of it.
+   *
+   * @throws CaiError `E_ARGUMENT` for a range outside the shard or `out`; `E_FORMAT` for an id outside the vocabulary
+   */
+  read(position: number, length: number, out: Int32Array, outOffset = 0): void {
+    this.checkRange(position, length);
+    if (outOffset < 0 || outOffset + length > out.length) {
+      throw new CaiError(
+        "E_ARGUMENT",
+        "TokenDataset",
+        `read: out has ${out.length} elements, needs ${outOffset + length}`,
+      );
+    }
+    const { file, path, header } = this.shard;
+    const raw = header.recordBytes === 2 ? new Uint16Array(length) : new Uint32Array(length);
+    const bytes = Buffer.from(raw.buffer);
+    readFully(file, path, bytes, headerBytes + position * header.recordBytes);
+    swapOnBigEndian(bytes, header.recordBytes);
+    for (let i = 0; i < length; i++) {
+      const id = raw[i] as number;
+      if (id >= header.vocabSize)
+        refuseShard(path, `token ${position + i}: expected an id below ${header.vocabSize}, got ${id}`);
+      out[outOffset + i] = id;
+    }
+  }
+
+  /** The positions from `position` to before `position + length` at which a document begins, in order. */
+  documentStarts(position: number, length: number): number[] {
+    this.checkRange(position, length);
+    const starts: number[] = [];
+    for (let document = this.documentAt(position); document < this.documents; document += indexStride) {
+      const records = this.readIndex(document, Math.min(indexStride, this.documents - document));
+      for (let i = 0; i < records.length; i += 2) {
+        const start = records[i] as number;
+        if (start >= position + length) return starts;
+        if (start >= position) starts.push(start);
+      }
+    }
+    return starts;
+  }
+
+  /** The place of a document by its number. @throws CaiError `E_ARGUMENT` when there is no such document */
+  document(number: number): DocumentPlace {
+    if (!Number.isInteger(number) || number < 0 || number >= this.documents) {
+      throw new CaiError(
+        "E_ARGUMENT",
+        "TokenDataset",
+        `expected a document from 0 to ${this.documents - 1}, got ${number}`,
+      );
+    }
+    const last = number + 1 === this.documents;
+    const [start = 0, bytes = 0, nextStart = this.tokens, nextBytes = this.bytes] = this.readIndex(
+      number,
+      last ? 1 : 2,
+    );
+    return { start, length: nextStart - start, bytes: nextBytes - bytes };
+  }
+
+  /** Reads both files whole and compares their checksums. @throws CaiError `E_FORMAT` naming the damaged one */
+  verify(): void {
+    for (const { file, path, header } of [this.shard, this.indexFile]) {
+      const hash = createHash("sha256");
+      const size = header.records * header.recordBytes;
+      const chunk = Buffer.alloc(Math.min(size, 1 << 20));
+      for (let at = 0; at < size; at += chunk.length) {
+        const part = chunk.subarray(0, Math.min(chunk.length, size - at));
+        readFully(file, path, part, headerBytes + at);
+        hash.update(part);
+      }
+      if (hash.digest("hex") !== header.sha256)
+        refuseShard(path, "its content does not match its checksum: it is damaged");
+    }
+  }
+
+  close(): void {
+    closeSync(this.shard.file);
+    closeSync(this.indexFile.file);
+  }
+
+  private checkRange(position: number, length: number): void {
+    const whole = Number.isInteger(position) && Number.isInteger(length);
+    if (whole && position >= 0 && length >= 0 && position + length <= this.tokens) return;
+    throw new CaiError(
+      "E_ARGUMENT",
+      "TokenDataset",
+      `${this.corpus} ${this.split}: expected a range within ${this.tokens} tokens, got ${length} from ${position}`,
+    );
+  }
+
+  /** A document that begins at or before `position` and at most {@link indexStride} documents before the first after. */
+  private documentAt(position: number): number {
+    let low = 0;
+    let high = this.sampledStarts.length;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if ((this.sampledStarts[middle] as number) <= position) low = middle;
+      else high = middle;
+    }
+    return low * indexStride;
+  }
+
+  /** Start and bytes before it, alternating, of `count` documents. */
+  private readIndex(first: number, count: number): number[] {
+    const bytes = Buffer.alloc(count * 16);
+    readFully(this.indexFile.file, this.indexFile.path, bytes, headerBytes + first * 16);
+    return Array.from({ length: 2 * count }, (_, i) => Number(bytes.readBigUInt64LE(8 * i)));
+  }
+}
+
+/** Whether all that `manifest` names is there, by header, size and tokenizer; contents are not read. */
+export function isIntact(dir: string, manifest: Manifest): boolean {
+  try {
+    if (Tokenizer.load(join(dir, manifest.tokenizer.file)).sha256 !== manifest.tokenizer.sha256) return false;
+    for (const { name } of manifest.corpora) {
+      TokenDataset.open(dir, name, "train", manifest).close();
+      TokenDataset.open(dir, name, "val", manifest).close();
+    }
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+interface OpenFile {
+  readonly file: number;
+  readonly path: string;
+  readonly header: ShardHeader;
+}
+
+/** Opens a file that the manifest names and checks that it is the one it means. */
+function openNamed(
+  kind: ShardKind,
+  dir: string,
+  named: { file: string; sha256: string },
+  manifest: Manifest,
+): OpenFile {
+  const path = join(dir, named.file);
+  const { file, header } = openShard(kind, path);
+  const wrong = [
+    header.sha256 === named.sha256 ? "" : "its checksum is not the one in the manifest",
+    header.tokenizerSha256 === manifest.tokenizer.sha256 ? "" : "it was written with another tokenizer",
+  ].find((problem) => problem !== "");
+  if (wrong === undefined) return { file, path, header };
+  closeSync(file);
+  return refuseShard(path, wrong);
+}

@@ -1,0 +1,36 @@
+export {
+  type CheckpointContent,
+  checkpointDigest,
+  type LoadedCheckpoint,
+  loadCheckpoint,
+  readSafetensors,
+  writeSafetensors,
+} from "./checkpoint/index.js";
+export {
+  applyOverrides,
+  parseRecipe,
+  type Recipe,
+  type RecipeInput,
+  readRecipeFile,
+  resolveRecipe,
+} from "./config/index.js";
+export {
+  type Batch,
+  BatchLoader,
+  bigramBaselines,
+  type EvalBatch,
+  evalBatches,
+  prepareCorpora,
+  readDocuments,
+  TokenDataset,
+  Tokenizer,
+} from "./data/index.js";
+export { type Evaluation, evaluate } from "./evaluate.js";
+export { type GenerateOptions, generateTokens } from "./generate/generate.js";
+export { type SamplingOptions, sampleToken } from "./generate/sampler.js";
+export { type LoadedModel, loadModel } from "./load-model.js";
+export { type MetricsRecord, type RunSummary, readMetrics, writeReport } from "./metrics/index.js";
+export { recipeByName, recipes } from "./recipes/index.js";
+export { type TrainHooks, type TrainJob, train } from "./train.js";
+export { type MicroBatch, type StepResult, Trainer, type TrainerOptions } from "./trainer.js";
+export type { TrainEvent } from "./training-events.js";

@@ -1,0 +1,27 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type LoadedCheckpoint, loadCheckpoint } from "./checkpoint/index.js";
+import { Tokenizer } from "./data/index.js";
+import { newestCheckpoint } from "./run-folder.js";
+import { Trainer } from "./trainer.js";
+import { loadWeights } from "./training-state.js";
+
+/** The checkpoint at `path`: a run's folder means its newest one. @throws CaiError `E_IO`, `E_FORMAT`. */
+export async function openCheckpoint(path: string): Promise<LoadedCheckpoint> {
+  return existsSync(join(path, "checkpoints")) ? newestCheckpoint(path, { fallback: false }) : loadCheckpoint(path);
+}
+
+/** A trained model with its tokenizer, ready to evaluate or to generate. */
+export interface LoadedModel {
+  readonly checkpoint: LoadedCheckpoint;
+  readonly trainer: Trainer;
+  readonly tokenizer: Tokenizer;
+}
+
+/** Loads the model of a run's newest checkpoint, or of one checkpoint. @throws CaiError `E_IO`, `E_FORMAT`. */
+export async function loadModel(path: string): Promise<LoadedModel> {
+  const checkpoint = await openCheckpoint(path);
+  const trainer = new Trainer(checkpoint.recipe);
+  await loadWeights(checkpoint, trainer.parameters());
+  return { checkpoint, trainer, tokenizer: Tokenizer.load(join(checkpoint.dir, "tokenizer.json")) };
+}

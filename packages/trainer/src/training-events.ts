@@ -1,0 +1,16 @@
+import type { MetricsRecord } from "./metrics/index.js";
+
+/** What a run tells while it goes on. */
+export type TrainEvent =
+  | {
+      readonly type: "start";
+      /** Steps made before, when the run goes on from a checkpoint. */
+      readonly step: number;
+      readonly steps: number;
+      readonly parameters: number;
+      readonly threads: number;
+    }
+  | { readonly type: "step"; readonly steps: number; readonly metrics: MetricsRecord }
+  | { readonly type: "checkpoint"; readonly step: number; readonly directory: string }
+  /** All steps are made; the whole validation split and the baselines come next. */
+  | { readonly type: "finishing" };

@@ -1,0 +1,182 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { checkpointDigest } from "../src/checkpoint/index.js";
+import { resolveRecipe } from "../src/config/index.js";
+import { BatchLoader } from "../src/data/index.js";
+import { readMetrics } from "../src/metrics/index.js";
+import { recipeByName } from "../src/recipes/index.js";
+import { Trainer } from "../src/trainer.js";
+import { saveTrainingState } from "../src/training-state.js";
+import { cai, writeTexts } from "./support/cli.js";
+
+const folder = mkdtempSync(join(tmpdir(), "cai-cli-"));
+const at = (...names: string[]) => join(folder, ...names);
+const train = (run: string, ...more: string[]) => [
+  ...["train", "smoke", "--data", at("data"), "--run", at(run), "--set", "threads=2"],
+  ...more,
+];
+
+beforeAll(async () => {
+  writeTexts(at("texts"));
+  const args = ["prepare", "--corpus", `texts=${at("texts")}`, "--out", at("data"), "--vocab-size", "320"];
+  const prepared = await cai([...args, "--json"]);
+  expect(prepared).toMatchObject({ code: 0, stderr: "" });
+  expect(JSON.parse(prepared.stdout)).toMatchObject({ tokenizer: { vocabSize: 320 } });
+  expect(await cai(train("whole"))).toMatchObject({ code: 0 });
+}, 60_000);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("cai train", () => {
+  it("leaves recipe, metrics, summary, report and checkpoints in the run folder", () => {
+    expect(readdirSync(at("whole")).sort()).toEqual([
+      "checkpoints",
+      "metrics.jsonl",
+      "recipe.json",
+      "report.html",
+      "summary.json",
+    ]);
+    expect(readdirSync(at("whole", "checkpoints"))).toEqual(["step-00000010", "step-00000015", "step-00000020"]);
+    const metrics = readMetrics(at("whole"));
+    expect(metrics.map(({ step }) => step)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+    expect(metrics.at(-1)?.loss).toBeLessThan(metrics[0]?.loss as number);
+    const summary = JSON.parse(readFileSync(at("whole", "summary.json"), "utf8"));
+    expect(summary).toMatchObject({ name: "smoke", finished: true, steps: 20, skippedSteps: 0 });
+    expect(summary.baselines).toHaveLength(2);
+  });
+
+  it("prints JSON lines and nothing else on stdout with --json", async () => {
+    const { code, stdout } = await cai(train("json", "--json", "--set", "steps=3", "--set", "schedule.decaySteps=1"));
+    expect(code).toBe(0);
+    const types = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).type);
+    expect(types).toEqual(["start", "step", "step", "step", "checkpoint", "finishing", "summary"]);
+  });
+
+  it("stops at Ctrl-C with a checkpoint, says how to go on, and resumes to the same end", async () => {
+    const stopped = await cai(train("stopped", "--json"), (stdout, kill) => {
+      if (stdout.includes('"step":3')) kill("SIGINT");
+    });
+    expect(stopped.code).toBe(130);
+    const last = JSON.parse(stopped.stdout.trim().split("\n").at(-1) as string);
+    expect(last).toMatchObject({ type: "summary", finished: false });
+    expect(existsSync(last.checkpoint)).toBe(true);
+    const resumed = await cai(["resume", at("stopped")]);
+    expect(resumed).toMatchObject({ code: 0 });
+    expect(await digestAt("stopped")).toBe(await digestAt("whole"));
+  });
+
+  it("ends with the same checkpoint when killed at any step and resumed", async () => {
+    for (const [run, step] of [
+      ["killed-a", 6],
+      ["killed-b", 13],
+    ] as const) {
+      const killed = await cai(train(run, "--json"), (stdout, kill) => {
+        if (stdout.includes(`"step":${step}`)) kill("SIGKILL");
+      });
+      expect(killed.signal).toBe("SIGKILL");
+      expect(await cai(["resume", at(run)])).toMatchObject({ code: 0 });
+      expect(await digestAt(run)).toBe(await digestAt("whole"));
+      expect(readMetrics(at(run)).map(({ step: n, loss }) => [n, loss])).toEqual(
+        readMetrics(at("whole")).map(({ step: n, loss }) => [n, loss]),
+      );
+    }
+  });
+
+  it("names a torn checkpoint, and goes on from the one before when asked to", async () => {
+    expect(await cai(train("torn", "--set", "steps=20"))).toMatchObject({ code: 0 });
+    const newest = at("torn", "checkpoints", "step-00000020");
+    truncateSync(join(newest, "model.safetensors"), 1000);
+    const refused = await cai(["resume", at("torn")]);
+    expect(refused.code).toBe(3);
+    expect(refused.stderr).toMatch(/step-00000020: model\.safetensors is truncated: expected \d+ bytes, got 1000/);
+    expect(await cai(["resume", at("torn"), "--fallback"])).toMatchObject({ code: 0 });
+    expect(await digestAt("torn")).toBe(await digestAt("whole"));
+  });
+
+  it("refuses a folder that is in use, a recipe that makes no sense and data that is not there", async () => {
+    const inUse = await cai(train("whole"));
+    expect(inUse).toMatchObject({ code: 2, stdout: "" });
+    expect(inUse.stderr).toContain("is not empty: name another folder with --run, or go on with it by `cai resume");
+    const senseless = await cai(train("new", "--set", "optim.lr=fast"));
+    expect(senseless.code).toBe(2);
+    expect(senseless.stderr).toMatch(/optim\.lr: expected .*, got "fast"/);
+    const absent = await cai(["train", "smoke", "--data", at("nowhere"), "--run", at("new")]);
+    expect(absent.code).toBe(3);
+    expect(absent.stderr).toContain("Run `cai prepare` first");
+    expect(existsSync(at("new"))).toBe(false);
+  });
+
+  it("stops with a clear error after too many steps in a row without a finite gradient", async () => {
+    await savePoisonedRun(at("poisoned"));
+    const { code, stderr } = await cai(["resume", at("poisoned")]);
+    expect(code).toBe(4);
+    expect(stderr).toContain("11 steps in a row had a gradient that is not finite, the last at step 16");
+  });
+});
+
+/** A run whose checkpoint after step 5 holds a NaN. */
+async function savePoisonedRun(runDir: string): Promise<void> {
+  const recipe = resolveRecipe(recipeByName("smoke", { dataDir: at("data") }), ["threads=2"]);
+  const trainer = new Trainer(recipe);
+  trainer.model.parameters.values.data.fill(Number.NaN, 0, 32 * 320);
+  const batches = new BatchLoader({ ...recipe.data, batchSize: recipe.batchSize, seed: recipe.seed });
+  const counters = { tokens: 0, skippedSteps: 0, skippedInARow: 0 };
+  const tokenizer = readFileSync(at("data", "tokenizer.json"), "utf8");
+  await saveTrainingState(runDir, 5, { trainer, batches, counters, tokenizer });
+  batches.close();
+}
+
+describe("cai eval, generate and info", () => {
+  it("measures what training reported", async () => {
+    const { code, stdout } = await cai(["eval", at("whole"), "--json"]);
+    expect(code).toBe(0);
+    const { valLoss, bitsPerByte } = JSON.parse(readFileSync(at("whole", "summary.json"), "utf8"));
+    expect(JSON.parse(stdout)).toMatchObject({ step: 20, loss: valLoss, bitsPerByte });
+  });
+
+  it("writes text that starts with the prompt, the same for the same seed", async () => {
+    const args = ["generate", at("whole"), "--prompt", "the white", "--max-tokens", "12", "--seed", "3"];
+    const [first, again] = [await cai(args), await cai(args)];
+    expect(first).toMatchObject({ code: 0, stderr: "" });
+    expect(first.stdout).toMatch(/^the white/);
+    expect(again.stdout).toBe(first.stdout);
+    const json = JSON.parse((await cai([...args, "--json"])).stdout);
+    expect(`${json.prompt}${json.text}\n`).toBe(first.stdout);
+  });
+
+  it("describes a checkpoint, a recipe and the backend", async () => {
+    const run = JSON.parse((await cai(["info", at("whole"), "--json"])).stdout);
+    expect(run).toMatchObject({ step: 20, digest: await digestAt("whole"), recipe: { name: "smoke" } });
+    const recipe = JSON.parse((await cai(["info", "gpt2-s", "--json"])).stdout);
+    expect(recipe.parameters).toBe(4_273_664);
+    expect(JSON.parse((await cai(["info", "--json"])).stdout)).toMatchObject({ backend: "cpu" });
+    expect((await cai(["info", "start"])).stdout).toMatch(/^recipe +start\n/);
+  });
+
+  it("refuses a model folder that is none", async () => {
+    const { code, stderr } = await cai(["generate", at("texts")]);
+    expect(code).toBe(3);
+    expect(stderr).toContain("manifest.json");
+  });
+});
+
+describe("cai", () => {
+  it("shows help with examples, and refuses unknown words with exit code 2", async () => {
+    for (const command of ["prepare", "train", "resume", "eval", "generate", "info"]) {
+      const { code, stdout } = await cai([command, "--help"]);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/Examples?:\n {2}\$ cai/);
+    }
+    expect(await cai(["paint"])).toMatchObject({ code: 2, stdout: "" });
+    expect(await cai(["train"])).toMatchObject({ code: 2, stdout: "" });
+  });
+});
+
+function digestAt(run: string): Promise<string> {
+  return checkpointDigest(at(run, "checkpoints", "step-00000020"));
+}
