@@ -215,7 +215,7 @@ namespace {
 constexpr double kLeastWork = 500e3;
 
 // Up to here a product is bound by reading b, and below so many elements of it a thread, handing over does not pay.
-constexpr int64_t kSkinnyRows = 8;
+constexpr int64_t kSkinnyRows = 16;
 constexpr double kLeastRead = 64e3;
 
 struct Grid {
