@@ -7,10 +7,12 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { CaiError } from "@cai/native";
 import type { Bench, BenchResult } from "./lib/bench.js";
-import { currentCommit, describeMachine } from "./lib/machine.js";
+import { currentCommit, describeMachine, watchOthers } from "./lib/machine.js";
 import { benchmarksFolder } from "./lib/paths.js";
 import { formatTable } from "./lib/table.js";
 
+/** Company that takes more than this share of the processors spoils a figure: OpenMP's barriers wait for the slowest. */
+const quietShare = 0.05;
 const folder = dirname(fileURLToPath(import.meta.url));
 
 function benchNames(): string[] {
@@ -34,12 +36,17 @@ async function loadBench(name: string): Promise<Bench> {
   return bench;
 }
 
-function writeResult(name: string, quick: boolean, { rows, summary, peers }: BenchResult): string {
+function writeResult(
+  name: string,
+  quick: boolean,
+  othersCpuShare: number | null,
+  { rows, summary, peers }: BenchResult,
+): string {
   const result = {
     name,
     date: new Date().toISOString(),
     commit: currentCommit(),
-    machine: describeMachine(),
+    machine: { ...describeMachine(), othersCpuShare },
     quick,
     peers,
     rows,
@@ -62,9 +69,16 @@ async function main(): Promise<void> {
     return;
   }
   const bench = await loadBench(name);
+  const othersSoFar = watchOthers();
   const result = await bench({ quick: values.quick });
-  const path = writeResult(name, values.quick, result);
+  const othersCpuShare = othersSoFar();
+  const path = writeResult(name, values.quick, othersCpuShare, result);
   console.log(`${formatTable(result.rows)}\n\n${formatTable([result.summary])}\n\n${path}`);
+  if (othersCpuShare !== null && othersCpuShare > quietShare) {
+    console.error(
+      `Other programs took ${(100 * othersCpuShare).toFixed(0)} % of the processors meanwhile: run it again alone.`,
+    );
+  }
 }
 
 try {

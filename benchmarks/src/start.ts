@@ -9,13 +9,13 @@ import type { Bench } from "./lib/bench.js";
 import { repositoryRoot } from "./lib/paths.js";
 
 /** Enough to see a loss fall; the figures of a quick run say nothing about the job. */
-const quickSteps = 60;
+const quickOverrides = ["steps=60", "schedule.warmupSteps=10", "schedule.decaySteps=20"];
 
 export const start: Bench = async ({ quick }) => {
   const folder = mkdtempSync(join(tmpdir(), "cai-start-"));
   try {
     const runDir = join(folder, "run");
-    const overrides = quick ? ["--set", `steps=${quickSteps}`, "--set", `schedule.decaySteps=${quickSteps / 3}`] : [];
+    const overrides = quick ? quickOverrides.flatMap((override) => ["--set", override]) : [];
     const program = join(repositoryRoot, "scripts", "start.mjs");
     const { status } = spawnSync(process.execPath, [program, "--run", runDir, ...overrides], {
       cwd: repositoryRoot,

@@ -41,12 +41,7 @@ function check(sizes: Sizes, options: MatmulOptions & ReferenceOptions & Flags =
 const sameBits = (x: Float32Array, y: Float32Array) =>
   Buffer.compare(Buffer.from(x.buffer), Buffer.from(y.buffer)) === 0;
 
-const layouts: Flags[] = [
-  {},
-  { transposeB: true },
-  { transposeA: true },
-  { transposeA: true, transposeB: true },
-];
+const layouts: Flags[] = [{}, { transposeB: true }, { transposeA: true }, { transposeA: true, transposeB: true }];
 const name = ({ transposeA, transposeB }: Flags) => `${transposeA ? "T" : "N"}${transposeB ? "T" : "N"}`;
 
 describe("matmul", () => {
@@ -183,7 +178,10 @@ describe("matmul", () => {
   });
 
   it("gives the same bits every time for a given number of threads", () => {
-    for (const sizes of [{ m: 150, n: 170, k: 900 }, { m: 2, n: 3000, k: 500 }]) {
+    for (const sizes of [
+      { m: 150, n: 170, k: 900 },
+      { m: 2, n: 3000, k: 500 },
+    ]) {
       for (const flags of layouts) {
         const { a, b } = operands(sizes, flags);
         const results = [0, 1, 2].map(() => {
@@ -206,8 +204,16 @@ describe("matmul", () => {
     matmul(dy, b, da, { transposeB: true });
     const db = zeros([6, 5]);
     matmul(a, dy, db, { transposeA: true });
-    expectAllClose(da.data, finiteDifference((p) => loss(p, b.data), a.data), { rtol: 1e-5, atol: 1e-5 });
-    expectAllClose(db.data, finiteDifference((p) => loss(a.data, p), b.data), { rtol: 1e-5, atol: 1e-5 });
+    expectAllClose(
+      da.data,
+      finiteDifference((p) => loss(p, b.data), a.data),
+      { rtol: 1e-5, atol: 1e-5 },
+    );
+    expectAllClose(
+      db.data,
+      finiteDifference((p) => loss(a.data, p), b.data),
+      { rtol: 1e-5, atol: 1e-5 },
+    );
   });
 
   it("says what was expected and what came", () => {
@@ -243,7 +249,13 @@ describe("the fused activations", () => {
 });
 
 describe("biasBackward", () => {
-  for (const [rows, columns] of [[0, 5], [1, 1], [3, 40], [70, 33], [257, 100]] as const) {
+  for (const [rows, columns] of [
+    [0, 5],
+    [1, 1],
+    [3, 40],
+    [70, 33],
+    [257, 100],
+  ] as const) {
     it(`adds the column sums of [${rows}, ${columns}] to what is there`, () => {
       const dy = randomFloats(rows * columns, 12);
       const dbias = randomFloats(columns, 13);

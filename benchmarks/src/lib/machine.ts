@@ -36,3 +36,32 @@ export function currentCommit(): string | null {
     return null;
   }
 }
+
+/**
+ * Watches for company: the share of the machine's processor time that went to neither this process nor a child that it
+ * has seen end. Null where /proc does not tell.
+ */
+export function watchOthers(): () => number | null {
+  const before = processorTicks();
+  return () => {
+    const after = processorTicks();
+    if (!before || !after) return null;
+    const elsewhere = after.busy - before.busy - (after.own - before.own);
+    return Math.max(0, elsewhere) / (after.total - before.total);
+  };
+}
+
+/** Clock ticks of all processors since boot, and of this process with its children that have ended. */
+function processorTicks(): { total: number; busy: number; own: number } | undefined {
+  try {
+    const all = readFileSync("/proc/stat", "utf8").split("\n", 1)[0]?.trim().split(/\s+/).slice(1, 9).map(Number) ?? [];
+    const total = all.reduce((sum, ticks) => sum + ticks, 0);
+    const [idle = 0, waiting = 0] = all.slice(3, 5);
+    // The name in parentheses may hold spaces; utime, stime, cutime and cstime are fields 14 to 17 of the whole line.
+    const fields = readFileSync("/proc/self/stat", "utf8").split(") ").at(-1)?.split(" ") ?? [];
+    const own = fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0);
+    return { total, busy: total - idle - waiting, own };
+  } catch {
+    return undefined;
+  }
+}

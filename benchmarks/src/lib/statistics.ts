@@ -30,24 +30,3 @@ export async function interleave<Name extends string, Result>(
   }
   return results;
 }
-
-/** Median milliseconds of one call of each contestant, interleaved. */
-export async function interleavedMedians<Name extends string>(
-  contestants: Readonly<Record<Name, () => void>>,
-  rounds: number,
-): Promise<Record<Name, number>> {
-  const timed = Object.fromEntries(
-    Object.entries<() => void>(contestants).map(([name, call]) => [name, () => millisecondsOf(call)]),
-  ) as Record<Name, () => number>;
-  const times = await interleave(timed, rounds);
-  return Object.fromEntries(Object.entries<number[]>(times).map(([name, values]) => [name, median(values)])) as Record<
-    Name,
-    number
-  >;
-}
-
-function millisecondsOf(call: () => void): number {
-  const start = performance.now();
-  call();
-  return performance.now() - start;
-}

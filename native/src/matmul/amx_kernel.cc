@@ -138,17 +138,28 @@ TileSession::TileSession() { ConfigureTiles(); }
 
 TileSession::~TileSession() { ReleaseTiles(); }
 
-#define CAI_LOAD_A(part)                                  \
-  _tile_loadd(4, a + (part) * kPartBytes, 64);            \
-  _tile_loadd(5, a + (part) * kPartBytes + kTileBytes, 64)
-#define CAI_LOAD_B(part)                                  \
-  _tile_loadd(6, b + (part) * kPartBytes, 64);            \
-  _tile_loadd(7, b + (part) * kPartBytes + kTileBytes, 64)
-#define CAI_PRODUCTS()      \
-  _tile_dpbf16ps(0, 4, 6);  \
-  _tile_dpbf16ps(1, 4, 7);  \
-  _tile_dpbf16ps(2, 5, 6);  \
-  _tile_dpbf16ps(3, 5, 7)
+// One product, and four lines of the next step's b fetched into the first-level cache.
+#define CAI_PRODUCT(sum, left, right, line)                                            \
+  _tile_dpbf16ps(sum, left, right);                                                    \
+  for (int64_t i = 4 * (line); i < 4 * (line) + 4; ++i) {                              \
+    _mm_prefetch(reinterpret_cast<const char*>(b + kAmxStepBytes + 64 * i), _MM_HINT_T0); \
+  }
+// The products of a new part of a (of b) with the part of b (of a) that is loaded; each tile is loaded as late as it can
+// be, since it replaces one that the products before still read.
+#define CAI_NEXT_A(part, group)                              \
+  _tile_loadd(4, a + (part) * kPartBytes, 64);               \
+  CAI_PRODUCT(0, 4, 6, 4 * (group));                         \
+  CAI_PRODUCT(1, 4, 7, 4 * (group) + 1);                     \
+  _tile_loadd(5, a + (part) * kPartBytes + kTileBytes, 64);  \
+  CAI_PRODUCT(2, 5, 6, 4 * (group) + 2);                     \
+  CAI_PRODUCT(3, 5, 7, 4 * (group) + 3)
+#define CAI_NEXT_B(part, group)                              \
+  _tile_loadd(6, b + (part) * kPartBytes, 64);               \
+  CAI_PRODUCT(0, 4, 6, 4 * (group));                         \
+  CAI_PRODUCT(2, 5, 6, 4 * (group) + 1);                     \
+  _tile_loadd(7, b + (part) * kPartBytes + kTileBytes, 64);  \
+  CAI_PRODUCT(1, 4, 7, 4 * (group) + 2);                     \
+  CAI_PRODUCT(3, 5, 7, 4 * (group) + 3)
 
 void MultiplyPanels(const uint8_t* a, const uint8_t* b, int64_t steps, float* sums) {
   __asm__ volatile("" ::: "memory");  // the intrinsics do not tell the compiler that they read memory
@@ -158,19 +169,14 @@ void MultiplyPanels(const uint8_t* a, const uint8_t* b, int64_t steps, float* su
   _tile_zero(3);
   for (; steps > 0; --steps, a += kAmxStepBytes, b += kAmxStepBytes) {
     // A path on which each product changes one operand: 14 loads, the fewest.
-    CAI_LOAD_A(0);
-    CAI_LOAD_B(2);
-    CAI_PRODUCTS();
-    CAI_LOAD_B(1);
-    CAI_PRODUCTS();
-    CAI_LOAD_A(1);
-    CAI_PRODUCTS();
-    CAI_LOAD_B(0);
-    CAI_PRODUCTS();
-    CAI_LOAD_A(2);
-    CAI_PRODUCTS();
-    CAI_LOAD_A(0);
-    CAI_PRODUCTS();
+    _tile_loadd(4, a, 64);
+    _tile_loadd(5, a + kTileBytes, 64);
+    CAI_NEXT_B(2, 0);
+    CAI_NEXT_B(1, 1);
+    CAI_NEXT_A(1, 2);
+    CAI_NEXT_B(0, 3);
+    CAI_NEXT_A(2, 4);
+    CAI_NEXT_A(0, 5);
   }
   _tile_stored(0, sums, 128);
   _tile_stored(1, sums + 16, 128);
@@ -179,9 +185,9 @@ void MultiplyPanels(const uint8_t* a, const uint8_t* b, int64_t steps, float* su
   __asm__ volatile("" ::: "memory");
 }
 
-#undef CAI_LOAD_A
-#undef CAI_LOAD_B
-#undef CAI_PRODUCTS
+#undef CAI_NEXT_A
+#undef CAI_NEXT_B
+#undef CAI_PRODUCT
 
 void ScaleSums(float factor, float* values) {
   const __m512 factors = _mm512_set1_ps(factor);

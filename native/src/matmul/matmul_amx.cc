@@ -98,6 +98,11 @@ class Pass {
     const int64_t row = kAmxWidth * (own_.left ? own : shared), column = kAmxWidth * (own_.left ? shared : own);
     const Block block = {batch_, row, std::min(kAmxWidth, args_.m - row), column, std::min(kAmxWidth, args_.n - column),
                          k_, depth_, k_ == 0, k_ + depth_ == args_.k};
+    const float* out = args_.out.data + batch_ * args_.out.batch_stride + row * args_.out.stride + column;
+    for (int64_t i = 0; i < block.rows; ++i) {  // to be there when the products are
+      __builtin_prefetch(out + i * args_.out.stride, 1);
+      __builtin_prefetch(out + i * args_.out.stride + block.columns / 2, 1);
+    }
     if (fits) {
       MultiplyPanels(own_.left ? own_panel : shared_panel, own_.left ? shared_panel : own_panel,
                      own_.panel_bytes() / kAmxStepBytes, sums);

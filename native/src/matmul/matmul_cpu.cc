@@ -13,6 +13,7 @@
 #include <hwy/highway.h>
 
 #include "matmul/epilogue-inl.h"
+#include "matmul/amx_kernel.h"
 #include "matmul/matmul_amx.h"
 #include "matmul/pack-inl.h"
 #include "matmul/skinny-inl.h"
@@ -157,6 +158,14 @@ void ComputePart(const MatmulArgs& args, const Part& part) {
   }
 }
 
+// As FinishBlock in matmul_amx.h.
+void FinishBlockHere(const MatmulArgs& args, const Block& block, const float* sums) {
+  const Part part = {block.batch, {block.row, block.row + block.rows}, {block.column, block.column + block.columns}};
+  const MatrixOut out = At(args.out, block.batch, block.row, block.column);
+  Finish(EpilogueOf(args, part, out, block.first, block.last), out, 1.0f, sums, kAmxWidth, 0, block.rows, 0,
+         block.columns);
+}
+
 // All rows, and columns part.columns, of a product with few rows.
 void ComputeSkinnyPart(const MatmulArgs& args, const Part& part) {
   constexpr int64_t kChunk = 512;
@@ -186,15 +195,6 @@ void ComputeSkinnyPart(const MatmulArgs& args, const Part& part) {
   }
 }
 
-// As FinishBlock in matmul_amx.h.
-void FinishBlockHere(const MatmulArgs& args, const Block& block, const float* sums) {
-  constexpr int64_t kSumsStride = 32;
-  const Part part = {block.batch, {block.row, block.row + block.rows}, {block.column, block.column + block.columns}};
-  const MatrixOut out = At(args.out, block.batch, block.row, block.column);
-  const Epilogue e = EpilogueOf(args, part, out, block.first, block.last);
-  Finish(e, out, 1.0f, sums, kSumsStride, 0, block.rows, 0, block.columns);
-}
-
 }  // namespace HWY_NAMESPACE
 }  // namespace matmul
 }  // namespace cai
@@ -206,8 +206,8 @@ namespace matmul {
 
 HWY_EXPORT(Shape);
 HWY_EXPORT(ComputePart);
-HWY_EXPORT(ComputeSkinnyPart);
 HWY_EXPORT(FinishBlockHere);
+HWY_EXPORT(ComputeSkinnyPart);
 
 namespace {
 
@@ -277,7 +277,7 @@ void MultiplyBlock(const MatmulArgs& args, const Block& block, float* sums) {
   product.transpose_a = args.transpose_a;
   product.transpose_b = args.transpose_b;
   product.alpha = args.alpha;
-  product.out = {sums, 32, 0};
+  product.out = {sums, kAmxWidth, 0};
   ComputePartOnTarget(product, {0, {0, block.rows}, {0, block.columns}});
 }
 
