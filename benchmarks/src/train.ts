@@ -38,7 +38,7 @@ async function compare(size: BenchModel["size"], quick: boolean) {
   const model = benchModel(size);
   const torchArguments = [torchProgram, "train", ...torchModelOptions(model)];
   const steppers: Record<Contestant, Stepper> = {
-    ours: new LinePeer("our trainer", process.execPath, [childProgram("train-ours"), size], {}),
+    ours: new LinePeer("our trainer", process.execPath, [childProgram("train-ours"), size], cpuTargetEnvironment()),
     pytorch: new LinePeer("PyTorch", torchPython, torchArguments, tunedTorchEnvironment()),
     // Its memory may be the lower one.
     pytorchAsInstalled: new LinePeer("PyTorch as installed", torchPython, torchArguments, {}),
@@ -60,6 +60,12 @@ async function compare(size: BenchModel["size"], quick: boolean) {
   } finally {
     await Promise.all(Object.values(steppers).map((stepper) => stepper.close()));
   }
+}
+
+/** An instruction set asked for is asked of our side: a processor with AMX can then be measured without it. */
+function cpuTargetEnvironment(): Record<string, string> {
+  const { CAI_CPU_TARGET } = process.env;
+  return CAI_CPU_TARGET === undefined ? {} : { CAI_CPU_TARGET };
 }
 
 function evaluate(model: BenchModel, replies: Record<Contestant, StepReply[]>) {

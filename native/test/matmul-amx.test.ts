@@ -4,7 +4,7 @@ import { backendInfo, floatTensor, type MatmulOptions, matmul, setThreads, threa
 import { matmulReference } from "./matmul-reference.js";
 import { type TemporaryPackage, temporaryPackage } from "./temporary-package.js";
 
-// Sizes from which products run on tiles where the processor has them (matmul_amx.cc): 32 on every side, and a million
+// Sizes from which products run on tiles where the processor has them (matmul_amx.cc): 64 on every side, and 16 million
 // multiply-adds. Elsewhere the same is asked of the other instruction sets.
 const started = threads();
 beforeAll(() => setThreads(2));
@@ -43,20 +43,19 @@ describe("large products", () => {
   for (const flags of layouts) {
     // Around the tiles of 16, the panels of 32 and the passes of 512 along K.
     for (const [m, n, k] of [
-      [111, 97, 95],
-      [112, 96, 128],
-      [113, 129, 97],
-      [32, 65, 511],
-      [47, 33, 1025],
-      [160, 191, 63],
+      [256, 256, 256],
+      [257, 255, 259],
+      [273, 129, 511],
+      [65, 249, 1025],
+      [255, 300, 223],
     ] as const) {
       it(`agree with the definition, ${name(flags)} [${m}, ${k}] · [${k}, ${n}]`, () => check(m, n, k, flags));
     }
 
     it(`apply every part of the epilogue, over one pass of K and over several, ${name(flags)}`, () => {
       for (const [m, n, k] of [
-        [70, 130, 120],
-        [34, 50, 1100],
+        [259, 249, 260],
+        [130, 126, 1100],
       ] as const) {
         const bias = floatTensor(randomFloats(n, 4), [n]);
         const addend = floatTensor(randomFloats(m * n, 5), [m, n]);
@@ -69,15 +68,15 @@ describe("large products", () => {
     });
 
     it(`read and write strided rows without touching the gaps, ${name(flags)}`, () => {
-      const { a, b } = operands(77, 110, 130, flags);
-      const dense = zeros([77, 110]);
+      const { a, b } = operands(257, 261, 259, flags);
+      const dense = zeros([257, 261]);
       matmul(a, b, dense, flags);
       const spread = (tensor: typeof a) => {
         const [rows, columns] = tensor.shape as [number, number];
         const stride = columns + 7;
         return floatTensor(stridedRows(tensor.data, rows, columns, stride, 3), [rows, columns], [stride, 1]);
       };
-      const out = spread(zeros([77, 110]));
+      const out = spread(zeros([257, 261]));
       matmul(spread(a), spread(b), out, flags);
       expect(out.data).toEqual(spread(dense).data);
     });
@@ -91,7 +90,7 @@ describe("large products", () => {
     });
 
     it(`carry NaN, infinity and huge values to the elements that depend on them alone, ${name(flags)}`, () => {
-      const [m, n, k] = [70, 90, 600];
+      const [m, n, k] = [170, 171, 600];
       for (const value of [Number.NaN, Infinity, -Infinity, 3e38]) {
         for (const inA of [true, false]) {
           const { a, b } = operands(m, n, k, flags);
@@ -122,7 +121,7 @@ describe("large products", () => {
   }
 
   it("multiply batches", () => {
-    const [batch, m, n, k] = [2, 104, 100, 101];
+    const [batch, m, n, k] = [2, 256, 255, 258];
     const a = floatTensor(randomFloats(batch * m * k, 6), [batch, m, k]);
     const b = floatTensor(randomFloats(batch * k * n, 7), [batch, k, n]);
     const out = zeros([batch, m, n]);
@@ -140,14 +139,14 @@ describe("large products", () => {
 
   // Parts below 2^-126 count as zero: an absolute error of 2^-126 a term and operand of size 1.
   it("lose no more than 2^-120 of operands near the smallest normal number", () => {
-    const { a, b } = operands(110, 110, 110, { transposeA: false, transposeB: false });
+    const { a, b } = operands(256, 257, 258, { transposeA: false, transposeB: false });
     a.data.forEach((x, i) => {
       a.data[i] = x * 2 ** -115;
     });
-    const out = zeros([110, 110]);
+    const out = zeros([256, 257]);
     matmul(a, b, out);
-    const expected = matmulReference(a.data, b.data, { m: 110, n: 110, k: 110 }, {}).out;
-    expectAllClose(out.data, expected, { rtol: 0, atol: 110 * 4 * 2 ** -126 + 110 * 1e-7 * 2 ** -115 });
+    const expected = matmulReference(a.data, b.data, { m: 256, n: 257, k: 258 }, {}).out;
+    expectAllClose(out.data, expected, { rtol: 0, atol: 258 * (4 * 2 ** -126 + 1e-7 * 2 ** -115) });
   });
 });
 
@@ -164,7 +163,6 @@ describe("large products on tiles", () => {
       return JSON.parse(stdout) as { cpuTarget: string; errors: Record<string, number> };
     };
     const [best, plain] = [await measure(""), await measure("avx512")];
-    expect(best.cpuTarget).toBe(backendInfo().cpuTarget);
     expect(plain.cpuTarget).not.toBe("amx");
     for (const [data, error] of Object.entries(best.errors)) {
       // One element's error is luck, the mean of some thousand is not.

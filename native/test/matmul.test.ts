@@ -93,6 +93,15 @@ describe("matmul", () => {
     }
   }
 
+  // A panel of packed operands is 384 deep at most, and one that is full borders on the next.
+  for (const k of [383, 384, 385, 768, 1152]) {
+    for (const flags of layouts) {
+      it(`keeps neighbouring full panels apart, ${name(flags)}, K = ${k}`, () => {
+        for (const n of [8, 70]) check({ m: 40, n, k }, flags);
+      });
+    }
+  }
+
   it("takes out itself as the addend", () => {
     const sizes = { m: 20, n: 40, k: 500 };
     const { a, b } = operands(sizes);

@@ -1,6 +1,6 @@
 // Float32 products on Intel AMX, whose tiles multiply bfloat16 and add in float32. Every operand is split exactly into three
 // bfloat16 parts, a = a0 + a1 + a2, each the nearest to what is left, and six of the nine products are added: a0b0, a0b1,
-// a1b0, a0b2, a1b1, a2b0. Those left out are below 2⁻²⁴ |a b| together. Known as bf16x3 in oneMKL (2021) and BF16x9 in
+// a1b0, a0b2, a1b1, a2b0. Those left out are below 2⁻²⁴ |a b| together. Known as bf16x3 in oneMKL (2023) and BF16x9 in
 // cuBLAS (2025); source: Henry, Tang and Heinecke, "Leveraging the bfloat16 artificial intelligence datatype for
 // higher-precision computations" (2019).
 //

@@ -6,6 +6,10 @@
 // elements. Sums run in float32: each element is a chain of multiply-adds in order of k, cut into blocks of a few hundred
 // that are added in order. The work is cut by the pool's size, never along K: bitwise repeatable for a given size. Nothing
 // is skipped, so 0 · infinity and NaN show. K = 0 gives act(bias) + ...
+//
+// Large products run on AMX where the processor has it: operands split into three bfloat16 parts, sums of their products in
+// float32 tiles (amx_kernel.h). Parts and sums below 2⁻¹²⁶ count as zero there: operands below about 2⁻¹¹⁰ lose relative
+// precision, a term at most 2⁻¹²⁴ · max(1, |a|, |b|). Blocks with an operand of 2⁶⁰ or more, infinity or NaN run in float32.
 #pragma once
 
 #include <cstdint>

@@ -15,8 +15,8 @@ namespace matmul {
 namespace {
 
 // Below either, splitting and packing cost more than the tiles save.
-constexpr int64_t kLeastSide = 32;
-constexpr double kLeastWork = 1e6;
+constexpr int64_t kLeastSide = 64;
+constexpr double kLeastWork = 16e6;
 
 constexpr int64_t kMaxDepth = 512;    // k of a pass: a panel of it is 96 KiB
 constexpr int64_t kOwnPanels = 4;     // of a task: with them and a shared panel half of a 2 MiB second-level cache is free

@@ -43,13 +43,19 @@ inline void PackColumns(const float* a, int64_t stride, int64_t rows, int64_t de
     for (int64_t i = 0; i < rows; i += kTileRows) {
       float* to = panels + i * kMaxDepth + k * kTileRows;
       const int64_t count = std::min<int64_t>(kTileRows, rows - i);
-      // Whole vectors are stored: what spills past this k is overwritten by the next one, which follows.
+      // Whole vectors are stored: what spills past this k is overwritten by the next one, which follows. The last k must
+      // not spill: the next panel, which may begin right there, is packed already.
       for (int64_t v = 0; v < kVectors; ++v) {
         const int64_t left = count - v * kLanes;
         // With one lane, Highway's masked load reads before it masks.
         const auto value = left <= 0 ? hn::Zero(d)
                                      : hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(left)), d, from + i + v * kLanes);
-        hn::StoreU(value, d, to + v * kLanes);
+        const int64_t room = kTileRows - v * kLanes;
+        if (k + 1 < depth || room >= kLanes) {
+          hn::StoreU(value, d, to + v * kLanes);
+        } else {
+          hn::BlendedStore(value, hn::FirstN(d, static_cast<size_t>(room)), d, to + v * kLanes);
+        }
       }
     }
   }

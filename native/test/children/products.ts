@@ -3,7 +3,7 @@
 import { randomFloats } from "@cai/test-utils";
 import { backendInfo, floatTensor, matmul, zeros } from "../../js/index.js";
 
-const [m, n, k] = [96, 96, 1000];
+const [m, n, k] = [96, 96, 2000];
 
 function rmsError(a: Float32Array, b: Float32Array): number {
   const out = zeros([m, n]);

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { CaiError } from "@cai/native";
 import { type LoadedCheckpoint, loadCheckpoint } from "./checkpoint/index.js";
 import { Tokenizer } from "./data/index.js";
 import { newestCheckpoint } from "./run-folder.js";
@@ -8,7 +9,10 @@ import { loadWeights } from "./training-state.js";
 
 /** The checkpoint at `path`: a run's folder means its newest one. @throws CaiError `E_IO`, `E_FORMAT`. */
 export async function openCheckpoint(path: string): Promise<LoadedCheckpoint> {
-  return existsSync(join(path, "checkpoints")) ? newestCheckpoint(path, { fallback: false }) : loadCheckpoint(path);
+  if (!existsSync(join(path, "checkpoints"))) return loadCheckpoint(path);
+  const newest = await newestCheckpoint(path, { fallback: false });
+  if (newest) return newest;
+  throw new CaiError("E_IO", "checkpoint", `${path} has no checkpoint yet`);
 }
 
 /** A trained model with its tokenizer, ready to evaluate or to generate. */

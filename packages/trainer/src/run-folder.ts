@@ -21,14 +21,17 @@ export function requireNewFolder(runDir: string): void {
 }
 
 /**
- * The newest checkpoint of a run folder, verified.
+ * The newest checkpoint of a run folder, verified; undefined when it has none yet.
  *
  * @param fallback takes the newest good one when newer ones are damaged; without, that is an error.
- * @throws CaiError `E_FORMAT` naming what is damaged, `E_IO` when there is no checkpoint.
+ * @throws CaiError `E_FORMAT` naming what is damaged.
  */
-export async function newestCheckpoint(runDir: string, { fallback }: { fallback: boolean }): Promise<LoadedCheckpoint> {
+export async function newestCheckpoint(
+  runDir: string,
+  { fallback }: { fallback: boolean },
+): Promise<LoadedCheckpoint | undefined> {
   const newest = (await listCheckpoints(runDir)).at(-1);
-  if (!newest) throw new CaiError("E_IO", "checkpoint", `${runDir} has no checkpoint to go on from`);
+  if (!newest) return undefined;
   if (!fallback) return loadCheckpoint(newest.dir);
   const { newest: good, skipped } = await newestGoodCheckpoint(runDir);
   if (good) return loadCheckpoint(good.dir);

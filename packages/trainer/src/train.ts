@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { CaiError, threads } from "@cai/native";
 import { discardCheckpointsAfter } from "./checkpoint/index.js";
-import type { Recipe } from "./config/index.js";
+import { parseRecipe, type Recipe, readRecipeFile } from "./config/index.js";
 import { writeFileAtomically } from "./data/atomic-file.js";
 import { BatchLoader, evalBatches, readManifest } from "./data/index.js";
 import { evaluate } from "./evaluate.js";
@@ -15,7 +15,7 @@ import { type MicroBatch, Trainer } from "./trainer.js";
 import type { TrainEvent } from "./training-events.js";
 import { type Counters, restoreTrainingState, saveTrainingState } from "./training-state.js";
 
-/** A run to begin, or one to go on with. */
+/** A run to begin, or one to go on with; without a checkpoint yet, from its beginning. */
 export type TrainJob =
   | { readonly kind: "new"; readonly recipe: Recipe; readonly runDir: string }
   | { readonly kind: "resume"; readonly runDir: string; readonly fallback: boolean };
@@ -41,8 +41,8 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
 
   // The recipe, and where the run stands.
   const checkpoint = job.kind === "resume" ? await newestCheckpoint(runDir, job) : undefined;
-  const recipe = checkpoint?.recipe ?? (job as { recipe: Recipe }).recipe;
-  if (!checkpoint) requireNewFolder(runDir);
+  const recipe = job.kind === "new" ? job.recipe : (checkpoint?.recipe ?? recipeOfRun(runDir));
+  if (job.kind === "new") requireNewFolder(runDir);
   let step = checkpoint?.step ?? 0;
   let directory = checkpoint?.dir;
 
@@ -54,8 +54,8 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
   requireVocabulary(recipe);
   const batches = new BatchLoader({ ...data, batchSize, seed: recipe.seed, ...(state && { state }) });
   const tokenizer = readFileSync(join(data.dir, "tokenizer.json"), "utf8");
-  if (checkpoint) await discardCheckpointsAfter(runDir, step);
-  else createRunFolder(runDir, recipe);
+  if (job.kind === "new") createRunFolder(runDir, recipe);
+  else await discardCheckpointsAfter(runDir, step);
   const metrics = new MetricsWriter(runDir, step);
   const parameters = trainer.numParameters;
   onEvent({ type: "start", step, steps: recipe.steps, parameters, threads: threads() });
@@ -126,6 +126,11 @@ function validate(trainer: Trainer): { valLoss?: number; valBitsPerByte?: number
   const some = maxBatches > 0 ? { maxBatches } : {};
   const { loss, bitsPerByte, tokens } = evaluate(trainer, evalBatches({ ...data, batchSize, ...some }));
   return tokens > 0 ? { valLoss: loss, valBitsPerByte: bitsPerByte } : {};
+}
+
+/** The recipe that a run's folder was begun with. */
+function recipeOfRun(runDir: string): Recipe {
+  return parseRecipe(readRecipeFile(join(runDir, "recipe.json")));
 }
 
 function createRunFolder(runDir: string, recipe: Recipe): void {
