@@ -54,7 +54,7 @@ class ThreadPool {
 
 // Scratch memory of the calling thread: at least `bytes`, aligned to 64, content undefined, kept for the next caller of
 // the same slot on this thread. Throws OpError(kMemory). Slots: a kernel that calls another uses a different one.
-enum class ScratchSlot { kPackA, kPackB, kKernel, kAmxShared, kAmxOwn, kCount };
+enum class ScratchSlot { kPackA, kPackB, kPartialSums, kKernel, kAmxShared, kAmxOwn, kCount };
 void* ThreadScratch(ScratchSlot slot, size_t bytes);
 
 }  // namespace cai
