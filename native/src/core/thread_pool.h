@@ -1,5 +1,6 @@
 // One pool for the process. A parallel region is a number of tasks; which thread runs a task is left open, so a kernel
-// is bitwise repeatable when its tasks, and what each writes, depend on the pool's size alone.
+// is bitwise repeatable when its tasks, and what each writes, depend on the pool's size alone. Each thread begins with the
+// same share of the tasks in every region, and so with data that its caches may hold, then helps the others.
 #pragma once
 
 #include <cstddef>
