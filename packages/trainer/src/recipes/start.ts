@@ -5,8 +5,8 @@ import type { RecipeParams } from "./params.js";
  * The main job: 4.4 million parameters in the published architecture: decoder-only, pre-norm RMSNorm, rotary
  * positions, multi-query attention, a sliding window on five layers of six, squared relu, tied embeddings.
  *
- * The vocabulary is small because the text is: with 600 steps each, 1,024 ids came to 1.71 bits per byte of validation
- * text, 4,096 ids to 1.77.
+ * The vocabulary is small because the text is: at about the same size and 600 steps each, 1,024 ids (feed-forward 1,024,
+ * rate 4e-3) came to 1.71 bits per byte of validation text, 4,096 ids (768, 3e-3) to 1.77; one run each.
  */
 export function start({ dataDir }: RecipeParams): RecipeInput {
   return {
