@@ -64,6 +64,7 @@ describe("matmul", () => {
     { m: 1, n: 513, k: 300 },
     { m: 5, n: 130, k: 260 },
     { m: 16, n: 67, k: 131 },
+    { m: 17, n: 33, k: 3001 },
   ];
   for (const flags of layouts) {
     for (const sizes of shapes) {
@@ -74,27 +75,31 @@ describe("matmul", () => {
   }
 
   for (const flags of layouts) {
-    for (const k of [40, 900]) {
-      for (const m of [2, 45]) {
-        it(`applies every part of the epilogue together and alone, ${name(flags)}, M = ${m}, K = ${k}`, () => {
-          const sizes = { m, n: 70, k };
-          const bias = floatTensor(randomFloats(70, 4), [70]);
-          const addend = floatTensor(randomFloats(m * 70, 5), [m, 70]);
-          const scaled = { ...flags, alpha: 0.3 / Math.sqrt(k) };
-          for (const activation of ["none", "relu2", "gelu"] as const) {
-            check(sizes, { ...scaled, activation });
-            check(sizes, { ...scaled, activation, bias, addend });
-            check(sizes, { ...scaled, activation, bias, accumulate: true });
-            check(sizes, { ...scaled, activation, accumulate: true, preActivation: zeros([m, 70]) });
-            check(sizes, { ...scaled, activation, bias, addend, preActivation: zeros([m, 70]) });
-          }
-        });
-      }
+    // Few rows, one pass over K, several passes, and K cut for the threads.
+    for (const [m, n, k] of [
+      [2, 70, 900],
+      [45, 70, 40],
+      [45, 70, 900],
+      [17, 33, 3000],
+    ] as const) {
+      it(`applies every part of the epilogue together and alone, ${name(flags)} [${m}, ${k}] · [${k}, ${n}]`, () => {
+        const sizes = { m, n, k };
+        const bias = floatTensor(randomFloats(n, 4), [n]);
+        const addend = floatTensor(randomFloats(m * n, 5), [m, n]);
+        const scaled = { ...flags, alpha: 0.3 / Math.sqrt(k) };
+        for (const activation of ["none", "relu2", "gelu"] as const) {
+          check(sizes, { ...scaled, activation });
+          check(sizes, { ...scaled, activation, bias, addend });
+          check(sizes, { ...scaled, activation, bias, accumulate: true });
+          check(sizes, { ...scaled, activation, accumulate: true, preActivation: zeros([m, n]) });
+          check(sizes, { ...scaled, activation, bias, addend, preActivation: zeros([m, n]) });
+        }
+      });
     }
   }
 
-  // A panel of packed operands is 384 deep at most, and one that is full borders on the next.
-  for (const k of [383, 384, 385, 768, 1152]) {
+  // A panel of packed operands is 256 deep at most, and one that is full borders on the next.
+  for (const k of [255, 256, 257, 512, 768]) {
     for (const flags of layouts) {
       it(`keeps neighbouring full panels apart, ${name(flags)}, K = ${k}`, () => {
         for (const n of [8, 70]) check({ m: 40, n, k }, flags);

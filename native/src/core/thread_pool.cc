@@ -31,6 +31,13 @@ inline void Pause() {
 
 thread_local bool inside_region = false;
 
+// The tasks that one thread takes first. Threads that are done help the others, but from one region to the next the same
+// thread works on the same part of the data, which its caches may still hold.
+struct alignas(64) Share {
+  std::atomic<int64_t> next{0};
+  int64_t end = 0;
+};
+
 }  // namespace
 
 struct ThreadPool::State {
@@ -40,8 +47,8 @@ struct ThreadPool::State {
   // The open region. Written before `epoch` grows, read by workers after they see it grow.
   Task task = nullptr;
   void* context = nullptr;
-  int64_t count = 0;
-  std::atomic<int64_t> next{0};
+  int participants = 1;
+  Share shares[kMaxThreads];
   std::atomic<int> busy{0};  // workers that have not yet finished with this epoch
   std::exception_ptr failure;
   std::mutex failure_mutex;
@@ -53,20 +60,32 @@ struct ThreadPool::State {
   std::condition_variable done;  // busy fell to 0
   std::vector<std::thread> workers;
 
-  void Drain() {
+  void Divide(int64_t count) {
+    participants = static_cast<int>(workers.size()) + 1;
+    for (int i = 0; i < participants; ++i) {
+      shares[i].next.store(count * i / participants, std::memory_order_relaxed);
+      shares[i].end = count * (i + 1) / participants;
+    }
+  }
+
+  // Runs the tasks of participant `self`, then what is left of the others'.
+  void Drain(int self) {
     inside_region = true;
-    for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) {
-      try {
-        task(context, i);
-      } catch (...) {
-        std::lock_guard<std::mutex> lock(failure_mutex);
-        if (!failure) failure = std::current_exception();
+    for (int i = 0; i < participants; ++i) {
+      Share& share = shares[(self + i) % participants];
+      for (int64_t task_index; (task_index = share.next.fetch_add(1, std::memory_order_relaxed)) < share.end;) {
+        try {
+          task(context, task_index);
+        } catch (...) {
+          std::lock_guard<std::mutex> lock(failure_mutex);
+          if (!failure) failure = std::current_exception();
+        }
       }
     }
     inside_region = false;
   }
 
-  void WorkerLoop(uint64_t seen) {
+  void WorkerLoop(int self, uint64_t seen) {
     for (;;) {
       for (int spin = 0; spin < kSpins && epoch.load(std::memory_order_acquire) == seen; ++spin) Pause();
       if (epoch.load(std::memory_order_acquire) == seen) {
@@ -75,7 +94,7 @@ struct ThreadPool::State {
       }
       seen = epoch.load(std::memory_order_acquire);
       if (stopping.load(std::memory_order_acquire)) return;
-      Drain();
+      Drain(self);
       if (busy.fetch_sub(1, std::memory_order_acq_rel) == 1) {
         std::lock_guard<std::mutex> lock(park);
         done.notify_one();
@@ -96,7 +115,10 @@ struct ThreadPool::State {
     StopWorkers();
     const uint64_t seen = epoch.load();
     try {
-      while (static_cast<int>(workers.size()) < wanted) workers.emplace_back([this, seen] { WorkerLoop(seen); });
+      while (static_cast<int>(workers.size()) < wanted) {
+        const int self = static_cast<int>(workers.size()) + 1;
+        workers.emplace_back([this, self, seen] { WorkerLoop(self, seen); });
+      }
     } catch (const std::exception& error) {
       StopWorkers();
       throw OpError(ErrorCode::kMemory, std::string("could not start ") + std::to_string(wanted) +
@@ -156,12 +178,11 @@ void ThreadPool::RunErased(int64_t count, Task task, void* context) {
   s.StartWorkers(s.size.load() - 1);
   s.task = task;
   s.context = context;
-  s.count = count;
   s.failure = nullptr;
-  s.next.store(0, std::memory_order_relaxed);
+  s.Divide(count);
   s.busy.store(static_cast<int>(s.workers.size()), std::memory_order_release);
   s.Announce();
-  s.Drain();
+  s.Drain(0);
   s.WaitForWorkers();
   if (s.failure) {
     const std::exception_ptr failure = s.failure;

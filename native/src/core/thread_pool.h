@@ -1,5 +1,6 @@
 // One pool for the process. A parallel region is a number of tasks; which thread runs a task is left open, so a kernel
-// is bitwise repeatable when its tasks, and what each writes, depend on the pool's size alone.
+// is bitwise repeatable when its tasks, and what each writes, depend on the pool's size alone. Each thread begins with the
+// same share of the tasks in every region, and so with data that its caches may hold, then helps the others.
 #pragma once
 
 #include <cstddef>
@@ -54,7 +55,7 @@ class ThreadPool {
 
 // Scratch memory of the calling thread: at least `bytes`, aligned to 64, content undefined, kept for the next caller of
 // the same slot on this thread. Throws OpError(kMemory). Slots: a kernel that calls another uses a different one.
-enum class ScratchSlot { kPackA, kPackB, kKernel, kAmxShared, kAmxOwn, kCount };
+enum class ScratchSlot { kPackA, kPackB, kPartialSums, kKernel, kAmxShared, kAmxOwn, kCount };
 void* ThreadScratch(ScratchSlot slot, size_t bytes);
 
 }  // namespace cai

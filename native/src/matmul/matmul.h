@@ -3,9 +3,10 @@
 // and van de Geijn, "BLIS" (2015).
 //
 // Legend: B batch, M rows and N columns of the result, K the summed dimension. Matrices are row-major with a row stride in
-// elements. Sums run in float32: each element is a chain of multiply-adds in order of k, cut into blocks of a few hundred
-// that are added in order. The work is cut by the pool's size, never along K: bitwise repeatable for a given size. Nothing
-// is skipped, so 0 · infinity and NaN show. K = 0 gives act(bias) + ...
+// elements. Sums run in float32: each element is a chain of multiply-adds in order of k (with few rows and transpose_b, one
+// chain a vector lane), cut into blocks of a few hundred that are added in order. The work is cut by the pool's size; where
+// out is small and K deep also along K, the threads' sums then being added in order: bitwise repeatable for a given size.
+// Nothing is skipped, so 0 · infinity and NaN show. K = 0 gives act(bias) + ...
 //
 // Large products run on AMX where the processor has it: operands split into three bfloat16 parts, sums of their products in
 // float32 tiles (amx_kernel.h). Parts and sums below 2⁻¹²⁶ count as zero there: operands below about 2⁻¹¹⁰ lose relative

@@ -124,7 +124,8 @@ void ComputePart(const MatmulArgs& args, const Part& part) {
   const int64_t column_block =
       EvenBlock(columns, std::max(kTileColumns, PackedFloats() / depth_block / kTileColumns * kTileColumns),
                 kTileColumns);
-  const int64_t row_block = args.transpose_a ? 4 * kTileRows : kTileRows;
+  // Columns of a are short runs in memory: many panels together make them long enough for the prefetcher.
+  const int64_t row_block = args.transpose_a ? 16 * kTileRows : kTileRows;
   float* packed_b = static_cast<float*>(
       ThreadScratch(ScratchSlot::kPackB, static_cast<size_t>(depth_block * column_block) * sizeof(float) + 4096));
   float* packed_a =
@@ -156,6 +157,22 @@ void ComputePart(const MatmulArgs& args, const Part& part) {
       }
     }
   }
+}
+
+// Rows of out from its products' partial sums, `parts` matrices [M, N] one after the other.
+void FinishPartialSums(const MatmulArgs& args, float* sums, int64_t parts, Range rows) {
+  const D d;
+  const int64_t size = args.m * args.n, end = rows.end * args.n;
+  for (int64_t i = rows.begin * args.n; i < end; i += kLanes) {
+    const auto mask = hn::FirstN(d, static_cast<size_t>(std::min(kLanes, end - i)));
+    V sum = hn::MaskedLoad(mask, d, sums + i);
+    for (int64_t part = 1; part < parts; ++part) sum = hn::Add(sum, hn::MaskedLoad(mask, d, sums + part * size + i));
+    hn::BlendedStore(sum, mask, d, sums + i);
+  }
+  const Part whole = {0, {0, args.m}, {0, args.n}};
+  const MatrixOut out = At(args.out, 0, 0, 0);
+  Finish(EpilogueOf(args, whole, out, true, true), out, args.alpha, sums + rows.begin * args.n, args.n, rows.begin,
+         rows.size(), 0, args.n);
 }
 
 // As FinishBlock in matmul_amx.h.
@@ -208,6 +225,7 @@ HWY_EXPORT(Shape);
 HWY_EXPORT(ComputePart);
 HWY_EXPORT(FinishBlockHere);
 HWY_EXPORT(ComputeSkinnyPart);
+HWY_EXPORT(FinishPartialSums);
 
 namespace {
 
@@ -215,11 +233,12 @@ namespace {
 constexpr double kLeastWork = 500e3;
 
 // Up to here a product is bound by reading b, and below so many elements of it a thread, handing over does not pay.
-constexpr int64_t kSkinnyRows = 8;
+constexpr int64_t kSkinnyRows = 16;
 constexpr double kLeastRead = 64e3;
 
+// How one product is cut: across out, or, with `depths` above 1, along K.
 struct Grid {
-  int64_t rows, columns;
+  int64_t rows = 1, columns = 1, depths = 1;
 };
 
 Range Slice(int64_t n, int64_t unit, int64_t parts, int64_t index) {
@@ -227,23 +246,33 @@ Range Slice(int64_t n, int64_t unit, int64_t parts, int64_t index) {
   return {std::min(n, units * index / parts * unit), std::min(n, units * (index + 1) / parts * unit)};
 }
 
-// Cuts [M, N] for `parts` threads so that the slowest one's time is least: its multiply-adds, and what packing its own
-// share of a and b costs in multiply-adds.
-Grid ChooseGrid(int64_t m, int64_t n, int64_t parts, const TileShape& tile) {
-  constexpr double kPackA = 5, kPackB = 8;
-  Grid best = {1, 1};
+double Largest(int64_t n, int64_t unit, int64_t parts) {
+  return static_cast<double>(((n + unit - 1) / unit + parts - 1) / parts * unit);
+}
+
+// Cuts [M, N] for `parts` threads so that the slowest one's time is least. Costs are in multiply-adds: measured on 2 cores,
+// an element that is packed costs about 18, one of a partial sum 45, and handing work over a second time 200,000.
+Grid ChooseGrid(const MatmulArgs& args, int64_t parts, const TileShape& tile) {
+  constexpr double kPack = 18, kPartialSum = 45, kHandOver = 200e3;
+  constexpr int64_t kMaxPartialSums = 512 << 10;
+  const double depth = static_cast<double>(args.k);
+  const auto cost = [&](double height, double width, double length) {
+    return length * (height * width + kPack * (height + width));
+  };
+  Grid best;
   double least = -1;
   for (int64_t rows = 1; rows <= parts; ++rows) {
     const int64_t columns = parts / rows;
-    const double height = static_cast<double>(((m + tile.rows - 1) / tile.rows + rows - 1) / rows * tile.rows);
-    const double width = static_cast<double>(((n + tile.columns - 1) / tile.columns + columns - 1) / columns * tile.columns);
-    const double cost = height * width + kPackA * height + kPackB * width;
-    if (least < 0 || cost < least) {
-      least = cost;
-      best = {rows, columns};
+    const double time = cost(Largest(args.m, tile.rows, rows), Largest(args.n, tile.columns, columns), depth);
+    if (least < 0 || time < least) {
+      least = time;
+      best = {rows, columns, 1};
     }
   }
-  return best;
+  if (parts == 1 || args.batch > 1 || args.m * args.n > kMaxPartialSums / parts) return best;
+  const double height = Largest(args.m, tile.rows, 1), width = Largest(args.n, tile.columns, 1);
+  const double split = cost(height, width, depth / static_cast<double>(parts)) + kPartialSum * height * width + kHandOver;
+  return split < least ? Grid{1, 1, parts} : best;
 }
 
 TileShape TileOfTarget() { return HWY_DYNAMIC_DISPATCH(Shape)(); }
@@ -255,6 +284,10 @@ void ComputePartOnTarget(const MatmulArgs& args, const Part& part) {
   } else {
     HWY_DYNAMIC_DISPATCH(ComputePart)(args, part);
   }
+}
+
+void FinishPartialSumsOnTarget(const MatmulArgs& args, float* sums, int64_t parts, Range rows) {
+  HWY_DYNAMIC_DISPATCH(FinishPartialSums)(args, sums, parts, rows);
 }
 
 }  // namespace
@@ -285,6 +318,31 @@ void MultiplyBlock(const MatmulArgs& args, const Block& block, float* sums) {
 
 namespace {
 
+// Few rows and columns, but deep: every thread multiplies its own stretch of K, then the sums are added in order.
+void MultiplyByDepth(const MatmulArgs& args, int64_t parts) {
+  using namespace matmul;
+  const int64_t size = args.m * args.n;
+  float* sums =
+      static_cast<float*>(ThreadScratch(ScratchSlot::kPartialSums, static_cast<size_t>(parts * size) * sizeof(float)));
+  ThreadPool& pool = ThreadPool::Get();
+  pool.Run(parts, [&](int64_t index) {
+    const Range depth = Slice(args.k, 1, parts, index);
+    MatmulArgs part;
+    part.m = args.m;
+    part.n = args.n;
+    part.k = depth.size();
+    part.a = args.a;
+    part.b = args.b;
+    part.transpose_a = args.transpose_a;
+    part.transpose_b = args.transpose_b;
+    part.a.data += depth.begin * (args.transpose_a ? args.a.stride : 1);
+    part.b.data += depth.begin * (args.transpose_b ? 1 : args.b.stride);
+    part.out = {sums + index * size, args.n, 0};
+    ComputePartOnTarget(part, {0, {0, args.m}, {0, args.n}});
+  });
+  pool.Run(parts, [&](int64_t index) { FinishPartialSumsOnTarget(args, sums, parts, Slice(args.m, 1, parts, index)); });
+}
+
 void Multiply(const MatmulArgs& args) {
   using namespace matmul;
   if (MultiplyAmx(args)) return;
@@ -294,7 +352,8 @@ void Multiply(const MatmulArgs& args) {
   const double read = static_cast<double>(args.n) * static_cast<double>(args.k + 1);
   const double shares = skinny ? read / kLeastRead : read * static_cast<double>(args.m) / kLeastWork;
   const int64_t parts = static_cast<int64_t>(std::clamp<double>(shares, 1, pool.size()));
-  const Grid grid = skinny ? Grid{1, parts} : ChooseGrid(args.m, args.n, parts, tile);
+  const Grid grid = skinny ? Grid{1, parts, 1} : ChooseGrid(args, parts, tile);
+  if (grid.depths > 1) return MultiplyByDepth(args, grid.depths);
   const int64_t each = grid.rows * grid.columns;
   pool.Run(args.batch * each, [&](int64_t task) {
     const int64_t index = task % each;
@@ -329,10 +388,6 @@ void MultiplyOntoCopy(const MatmulArgs& args) {
     }
   }
 }
-
-}  // namespace
-
-namespace {
 
 // Whether the matrices of a batch follow one another like the rows of a single one.
 template <class Matrix>

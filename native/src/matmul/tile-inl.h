@@ -39,7 +39,7 @@ constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
 constexpr int64_t kTileColumns = kTileVectors * kLanes;
 
 // The longest run of k in one pass over a tile.
-constexpr int64_t kMaxDepth = 384;
+constexpr int64_t kMaxDepth = 256;
 
 // How a panel of a is packed: row after row with a fixed stride, or k after k.
 enum class PanelOrder { kRows, kDepth };
