@@ -1,4 +1,4 @@
-import { CaiError } from "./error.js";
+import { CaiError } from "@cai/portable/error";
 
 /** What `CAI_BACKEND` may say. */
 export type BackendWish = "portable" | "cpu" | "cuda" | "auto";

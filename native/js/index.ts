@@ -1,5 +1,7 @@
+export { CaiError, type CaiErrorCode, isCaiError } from "@cai/portable/error";
+export { Philox, type PhiloxWords, philox4x32 } from "@cai/portable/philox";
 export type { BackendWish } from "./backend.js";
-export { CaiError, type CaiErrorCode, isCaiError } from "./error.js";
+export type { Communicator, Payload, Pending } from "./communicator.js";
 export { type ActivationKind, activationBackward, activationForward } from "./ops/activation.js";
 export { type AdamwOptions, adamwStep } from "./ops/adamw.js";
 export { type AttentionOptions, attentionBackward, attentionForward } from "./ops/attention.js";
@@ -14,7 +16,6 @@ export { rotary } from "./ops/rotary.js";
 export { siluGatedBackward, siluGatedForward } from "./ops/silu-gated.js";
 export { softcapBackward, softcapForward } from "./ops/softcap.js";
 export { sumOfSquares } from "./ops/sum-of-squares.js";
-export { Philox, type PhiloxWords, philox4x32 } from "./philox.js";
 export { allocateAligned, type BackendAttempt, type BackendInfo, backendInfo, setThreads, threads } from "./runtime.js";
 export {
   bytesPerElement,

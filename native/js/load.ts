@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { CaiError, isCaiError } from "@cai/portable/error";
 import { checkSettings } from "./backend.js";
-import { CaiError, isCaiError } from "./error.js";
 
 type NativeFunction = (...args: unknown[]) => unknown;
 export type Addon = Readonly<Record<string, NativeFunction>>;

@@ -1,5 +1,5 @@
+import { isCaiError } from "@cai/portable/error";
 import { type BackendWish, backendWish, cudaReason } from "./backend.js";
-import { isCaiError } from "./error.js";
 import { callNative } from "./load.js";
 
 /** One backend that was considered, and why it is not in use where it isn't. */

@@ -1,4 +1,4 @@
-import { CaiError } from "./error.js";
+import { CaiError } from "@cai/portable/error";
 
 export type DType = "float32" | "bfloat16" | "int32" | "int8" | "uint8";
 export type Device = "cpu" | "cuda";

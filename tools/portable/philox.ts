@@ -1,4 +1,4 @@
-import { CaiError } from "./error.js";
+import { CaiError } from "@cai/portable/error";
 
 /** Four 32-bit words. */
 export type PhiloxWords = readonly [number, number, number, number];

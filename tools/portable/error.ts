@@ -10,7 +10,8 @@ export type CaiErrorCode =
   | "E_FORMAT"
   | "E_IO"
   | "E_CONFIG"
-  | "E_DIVERGED";
+  | "E_DIVERGED"
+  | "E_COMM";
 
 const brand = Symbol.for("@cai/error");
 

@@ -1,0 +1,1 @@
+export { CaiError, type CaiErrorCode, isCaiError } from "@cai/portable/error";
