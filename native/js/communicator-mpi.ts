@@ -57,13 +57,15 @@ launcher and library must be of one family`;
   return new MpiCommunicator({ native, awaited: new Awaited(native), world, timeoutMs, nextGroup: 1 }, 0, ranks);
 }
 
-function explain({ title, debian }: MpiChoice, tried: readonly string[]): string {
-  return [
-    `${title} could not be opened. Tried:`,
-    ...tried.map((line) => `  ${line}`),
-    `What to do: install it (Debian and Ubuntu: sudo apt-get install ${debian}), or name another library in CAI_MPI ` +
-      "(openmpi, mpich or a path); it must be of the family of the launcher.",
-  ].join("\n");
+function explain({ title, debian, headers, thin }: MpiChoice, tried: readonly string[]): string {
+  const ours = tried.at(-1)?.includes(thin);
+  const advice = ours
+    ? `build the addon again where the headers of ${title} are (Debian and Ubuntu: sudo apt-get install ${headers})`
+    : `install it (Debian and Ubuntu: sudo apt-get install ${debian}), or name another library of the launcher's family ` +
+      "in CAI_MPI (openmpi, mpich or a path)";
+  return [`${title} could not be opened. Tried:`, ...tried.map((line) => `  ${line}`), `What to do: ${advice}.`].join(
+    "\n",
+  );
 }
 
 /** Asks until there is an answer. @throws CaiError `E_COMM` when there is none in time. */

@@ -230,7 +230,7 @@ void Engine::ForgiveGap(Clock::time_point now) {
   const auto gap = now - turned_;
   turned_ = now;
   if (gap < kStandstill) return;
-  pulse_->Forgive(gap);
+  pulse_->Forgive(gap, now);
   courier_->Forgive(gap);
 }
 
