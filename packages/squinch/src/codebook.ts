@@ -14,7 +14,11 @@ const codebooks: Readonly<Record<CodebookName, CodeTables>> = {
 export function tablesOf(name: CodebookName, op: string): CodeTables {
   const tables = Object.hasOwn(codebooks, name) ? codebooks[name] : undefined;
   if (!tables) {
-    throw new CaiError("E_ARGUMENT", op, `codebook must be ${Object.keys(codebooks).join(" or ")}, got ${String(name)}`);
+    throw new CaiError(
+      "E_ARGUMENT",
+      op,
+      `codebook must be ${Object.keys(codebooks).join(" or ")}, got ${String(name)}`,
+    );
   }
   return tables;
 }

@@ -29,15 +29,9 @@ const products = new Float64Array(8);
 const squares = new Float64Array(8);
 
 function pairwise(sums: Float64Array): number {
-  const [s0, s1, s2, s3, s4, s5, s6, s7] = sums as unknown as readonly [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  return s0 + s1 + (s2 + s3) + (s4 + s5 + (s6 + s7));
+  return sumOfFour(sums, 0) + sumOfFour(sums, 4);
+}
+
+function sumOfFour(sums: Float64Array, i: number): number {
+  return (sums[i] as number) + (sums[i + 1] as number) + ((sums[i + 2] as number) + (sums[i + 3] as number));
 }

@@ -72,3 +72,15 @@ function valuesOf({ maxima, levels }: CodeTables): Float32Array {
   }
   return values;
 }
+
+/** The code of the scaled magnitude t with the bits `t`. */
+export function codeOf(t: number, cells: Uint8Array, bounds: Int32Array): number {
+  const code = cells[t >>> cellBits] as number;
+  return code + (((bounds[code] as number) - 1 - t) >>> 31);
+}
+
+/** The q_max of a block whose largest magnitude, finite, has the bits `m`. */
+export function blockOf(m: number, cells: Uint8Array, bounds: Int32Array): number {
+  const q = cells[m >>> cellBits] as number;
+  return q + (((bounds[q] as number) - 1 - m) >>> 31);
+}

@@ -1,4 +1,4 @@
-import type { Lookup } from "./lookup.js";
+import { blockOf, codeOf, type Lookup } from "./lookup.js";
 
 // One block's values, then their scaled magnitudes; the same memory seen as bits.
 const floats = new Float32Array(8);
@@ -21,12 +21,6 @@ function signOf(bits: number, magnitude: number): number {
 /** 1 for 0, else 0. */
 function isZero(magnitude: number): number {
   return (magnitude - 1) >>> 31;
-}
-
-/** The code of the scaled magnitude with these bits. */
-function codeOf(t: number, cells: Uint8Array, bounds: Int32Array): number {
-  const code = cells[t >>> 20] as number;
-  return code + (((bounds[code] as number) - 1 - t) >>> 31);
 }
 
 /**
@@ -75,8 +69,7 @@ export function encodeNearest(
     const m7 = b7 & magnitude;
     const m = larger(larger(larger(m0, m1), larger(m2, m3)), larger(larger(m4, m5), larger(m6, m7)));
     if (m >= infinity) return -1;
-    let q = blockCells[m >>> 20] as number;
-    q += ((blockBounds[q] as number) - 1 - m) >>> 31;
+    const q = blockOf(m, blockCells, blockBounds);
     out[o] = q;
     if (q === 0) {
       out[o + 1] = 0;

@@ -5,7 +5,7 @@ import { addGainSums } from "./gain-sums.js";
 import { type Lookup, lookupOf } from "./lookup.js";
 import { encodeNearest } from "./nearest.js";
 import { encodeStochastic, type RandomWords } from "./stochastic.js";
-import { firstNonFinite, loadValues, saturate } from "./values.js";
+import { firstNonFinite, isBf16, loadValues, saturate } from "./values.js";
 
 /** Values worked on at a time: in cache, and the unit of the gain's sums. */
 const chunkLength = 8192;
@@ -56,9 +56,9 @@ function encodeChunk(
   const padding = 8 * blocks - length;
   const position = (start >> 3) * 6;
   // The caller's array serves as it is unless something is to be added, widened or padded.
-  let source = values;
+  let source: Float32Array = values;
   let from = 0;
-  if (x instanceof Float32Array && !job.residual && padding === 0) {
+  if (!isBf16(x) && !job.residual && padding === 0) {
     source = x;
     from = start;
   } else {

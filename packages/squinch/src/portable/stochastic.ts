@@ -1,5 +1,5 @@
 import { philoxInto } from "@cai/portable/philox";
-import type { Lookup } from "./lookup.js";
+import { blockOf, codeOf, type Lookup } from "./lookup.js";
 
 const words = new Uint32Array(8);
 const float = new Float32Array(1);
@@ -62,10 +62,7 @@ function largestOf(x: Float32Array, first: number): number {
 /** The smallest q_max from 1 whose top level is at least `largest`; 255 if none is. */
 function coveringMaximum(largest: number, { blockCells, blockBounds, values }: Lookup): number {
   float[0] = largest;
-  const m = bits[0] as number;
-  let q = blockCells[m >>> 20] as number;
-  q += ((blockBounds[q] as number) - 1 - m) >>> 31;
-  if (q === 0) q = 1;
+  const q = Math.max(1, blockOf(bits[0] as number, blockCells, blockBounds));
   return q < 255 && largest > (values[32 * q + 15] as number) ? q + 1 : q;
 }
 
@@ -82,9 +79,7 @@ function roundedCode(value: number, word: number, q: number, lookup: Lookup): nu
   const { codeCells, codeBounds, values, inverses } = lookup;
   const a = Math.abs(value);
   float[0] = a * (inverses[q] as number);
-  const t = bits[0] as number;
-  let code = codeCells[t >>> 20] as number;
-  code += ((codeBounds[code] as number) - 1 - t) >>> 31;
+  let code = codeOf(bits[0] as number, codeCells, codeBounds);
   // A level lies between its code's thresholds, so the nearest code is one of the two neighbours.
   if (a < (values[32 * q + code] as number)) code--;
   if (code < 0) {

@@ -3,6 +3,11 @@ import type { CodeTables } from "../native-ops.js";
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 
+/** Whether these are bfloat16 bits; holds across realms. */
+export function isBf16(x: Float32Array | Uint16Array): x is Uint16Array {
+  return x.BYTES_PER_ELEMENT === 2;
+}
+
 /**
  * Copies `length` values of `x` from `start` to the beginning of `out`, widened and with the residual added (rounded to
  * float32), and pads the last block with zeros.
@@ -14,7 +19,7 @@ export function loadValues(
   residual: Float32Array | undefined,
   out: Float32Array,
 ): void {
-  if (x instanceof Uint16Array) widen(x, start, length, out);
+  if (isBf16(x)) widen(x, start, length, out);
   else for (let i = 0; i < length; i++) out[i] = x[start + i] as number;
   if (residual) for (let i = 0; i < length; i++) out[i] = (out[i] as number) + (residual[start + i] as number);
   for (let i = length; i % 8 !== 0; i++) out[i] = 0;
