@@ -92,7 +92,7 @@ describe("compareDecoded", () => {
 
 describe("measureQuality", () => {
   it("is what encode and decode do, for every length", () => {
-    for (const codebook of ["sqrt", "adam"] as const) {
+    for (const codebook of ["sqrt", "adam", "lloyd"] as const) {
       for (const length of [1, 7, 8, 9, 2047, 2048, 2049, 5003]) {
         const x = randomFloats(length, length);
         const unit = randomFloats(length, length + 1).map((value) => Math.exp(value));
