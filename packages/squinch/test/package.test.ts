@@ -54,7 +54,7 @@ describe("the package for browsers", () => {
 
   it("reaches no Node module from its default entry", () => {
     const entry = readFileSync(join(packageRoot, "dist/index.cjs"), "utf8");
-    expect(entry).not.toMatch(/require\(|node:/);
+    expect(entry).not.toMatch(/require\(|["']node:/);
   });
 });
 

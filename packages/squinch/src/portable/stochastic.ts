@@ -36,19 +36,25 @@ export function encodeStochastic(
     const o = position + 6 * block;
     const largest = largestOf(x, first);
     if (!(largest < Number.POSITIVE_INFINITY)) return -1;
-    out.fill(0, o, o + 6);
-    if (largest === 0) continue;
-    const q = coveringMaximum(largest, lookup);
-    out[o] = q;
-    drawWords(random, index / 4 + 2 * block);
-    for (let i = 0; i < 8; i++) {
-      const value = x[first + i] as number;
-      if (value === 0) zeros++;
-      const signedCode = roundedCode(value, words[i] as number, q, lookup);
-      out[o + 1] = (out[o + 1] as number) | ((signedCode >> 4) << i);
-      const byte = o + 2 + (i >> 1);
-      out[byte] = (out[byte] as number) | ((signedCode & 15) << (4 * (i & 1)));
+    const q = largest === 0 ? 0 : coveringMaximum(largest, lookup);
+    let signs = 0;
+    let codes = 0;
+    if (q > 0) {
+      drawWords(random, index / 4 + 2 * block);
+      for (let i = 0; i < 8; i++) {
+        const value = x[first + i] as number;
+        if (value === 0) zeros++;
+        const signedCode = roundedCode(value, words[i] as number, q, lookup);
+        signs |= (signedCode >> 4) << i;
+        codes |= (signedCode & 15) << (4 * i);
+      }
     }
+    out[o] = q;
+    out[o + 1] = signs;
+    out[o + 2] = codes;
+    out[o + 3] = codes >> 8;
+    out[o + 4] = codes >> 16;
+    out[o + 5] = codes >> 24;
   }
   return zeros;
 }
