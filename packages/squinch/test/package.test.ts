@@ -73,6 +73,7 @@ describe("the package under Node", () => {
     const results = outputs.map((output) => JSON.parse(output));
     expect(results.every(({ close }) => close)).toBe(true);
     expect(new Set(results.map(({ bytes }) => String(bytes))).size).toBe(1);
+    expect(new Set(results.slice(0, 3).map(({ backend }) => backend)).size).toBe(1);
     expect(results[3].backend).toBe("portable");
   });
 
