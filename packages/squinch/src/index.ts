@@ -15,4 +15,4 @@ export { ReductionQueue } from "./reduce/reduction-queue.js";
 export { Scatter } from "./reduce/scatter.js";
 export { type Residual, type ShardLayout, shardLayout, shardLength } from "./reduce/shards.js";
 export { type SquinchCodecOptions, squinchCodec } from "./reduce/squinch-codec.js";
-export type { StageOptions } from "./reduce/stage.js";
+export { newScratch, type Scratch, type StageOptions, scratchBytes } from "./reduce/stage.js";
