@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
-import { type Communicator, openMpi, singleProcess } from "@cai/native";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Communicator, launchedBy, openMpi, singleProcess } from "@cai/native";
 import { randomInts } from "@cai/test-utils";
 import { type MicroBatch, type StepResult, Trainer } from "../../src/trainer.js";
 import { tinyRecipe } from "../support/tiny-recipe.js";
@@ -14,7 +16,7 @@ export interface Scenario {
   emptyMicroBatches?: readonly number[];
   /** At this step one rank has a NaN in its parameters, which is then taken out again. */
   poison?: { step: number; rank: number };
-  /** Saves what the exchange carries after this step, and goes on in a new trainer. */
+  /** After this step, puts all state of the trainer into a new one, which goes on. */
   restartAfter?: number;
 }
 
@@ -24,12 +26,12 @@ export interface Report {
   steps: StepResult[];
   /** Of all parameters' bits after each step. */
   hashes: string[];
-  parameters: Record<string, number[]>;
-  /** Buckets that had begun when each last backward pass ended, and how many there are. */
-  begun: number[];
-  buckets: number;
-  /** Sum and length of the residuals. */
-  residuals: Record<string, { sum: number; length: number }>;
+  /** At the end, all tensors behind each other. */
+  parameters: number[];
+  /** What each step's gradient was before clipping. */
+  gradients: number[][];
+  /** What each kind of residual holds at the end. */
+  residuals: Record<string, { ranges: unknown; values: number[] }>;
   momentLength: number;
 }
 
@@ -49,48 +51,64 @@ function hashOf(trainer: Trainer): string {
   return hash.digest("hex").slice(0, 16);
 }
 
-export function trainRanks(scenario: Scenario, communicator: Communicator): Report {
+function trainRanks(scenario: Scenario, communicator: Communicator): Report {
   const { gradAccumSteps = 1, steps = 3, emptyMicroBatches = [], poison, restartAfter } = scenario;
   const recipe = tinyRecipe(scenario.model, { distributed: scenario.distributed ?? {}, threads: 1 });
   const { rank, size } = communicator;
-  let trainer = new Trainer(recipe, { communicator });
-  const report: Report = {
-    rank,
-    steps: [],
-    hashes: [],
-    parameters: {},
-    begun: [],
-    buckets: 0,
-    residuals: {},
-    momentLength: trainer.optimizer.firstMoments.data.length,
-  };
+  const gradients: number[][] = [];
+  const make = () =>
+    new Trainer(recipe, {
+      communicator,
+      onGradients: (tensors) => gradients.push([...tensors.values()].flatMap(({ data }) => [...data])),
+    });
+  let trainer = make();
+  const results: StepResult[] = [];
+  const hashes: string[] = [];
   for (let step = 0; step < steps; step++) {
     const first = step * gradAccumSteps * size;
     const batches = Array.from({ length: gradAccumSteps }, (_, i) =>
       microBatch(first + i * size + rank, emptyMicroBatches),
     );
-    const poisoned = trainer.parameters().get("model.norm.weight")?.data as Float32Array;
-    const healthy = poisoned[0] as number;
-    if (poison?.step === step && poison.rank === rank) poisoned[0] = Number.NaN;
-    report.steps.push(trainer.step(batches));
-    if (poison?.step === step) poisoned[0] = healthy;
-    report.hashes.push(hashOf(trainer));
-    if (restartAfter === step) trainer = restarted(trainer, communicator);
+    const gain = trainer.parameters().get("model.norm.weight")?.data as Float32Array;
+    const healthy = gain[0] as number;
+    if (poison?.step === step && poison.rank === rank) gain[0] = Number.NaN;
+    results.push(trainer.step(batches));
+    if (poison?.step === step && poison.rank === rank) gain[0] = healthy;
+    hashes.push(hashOf(trainer));
+    if (restartAfter === step) trainer = successor(trainer, make, communicator);
   }
-  for (const [name, { data }] of trainer.parameters()) report.parameters[name] = [...data];
+  const parameters = [...trainer.fullState().parameters.values()].flatMap(({ data }) => [...data]);
+  const { local, shard } = trainer.exchangeState() ?? {};
+  const residuals = Object.fromEntries(
+    Object.entries({ local, shard }).flatMap(([kind, held]) =>
+      held ? [[kind, { ranges: held.ranges, values: [...held.values] }]] : [],
+    ),
+  );
+  const momentLength = trainer.optimizer.firstMoments.data.length;
   trainer.close();
-  return report;
+  return { rank, steps: results, hashes, parameters, gradients, residuals, momentLength };
 }
 
-function restarted(trainer: Trainer, communicator: Communicator): Trainer {
-  throw new Error("not yet");
+/** A new trainer with all that a checkpoint would hold of an old one. */
+function successor(old: Trainer, make: () => Trainer, { rank, size }: Communicator): Trainer {
+  const [from, state] = [old.fullState(), old.exchangeState()];
+  const { updates } = old.optimizer;
+  const trainer = make();
+  const to = trainer.fullState();
+  for (const part of ["parameters", "firstMoments", "secondMoments"] as const) {
+    for (const [name, { data }] of to[part]) data.set(from[part].get(name)?.data ?? []);
+  }
+  trainer.restoreFullState(to);
+  trainer.optimizer.updates = updates;
+  // Ranks do not see each other's states here, and with the same number of ranks each needs only its own.
+  if (state) trainer.restoreExchangeState(Array.from({ length: size }, (_, other) => (other === rank ? state : {})));
+  old.close();
+  return trainer;
 }
 
-const [json] = process.argv.slice(2);
-if (json !== undefined) {
-  const scenario = JSON.parse(json) as Scenario & { single?: boolean };
-  const communicator = scenario.single ? singleProcess() : openMpi({ timeoutMs: 20_000 });
-  const report = trainRanks(scenario, communicator);
-  process.stdout.write(`${JSON.stringify(report)}\n`);
-  communicator.close();
-}
+const [json = "{}", folder = "."] = process.argv.slice(2);
+const scenario: Scenario = JSON.parse(json);
+const communicator = launchedBy() ? openMpi({ timeoutMs: 20_000 }) : singleProcess();
+const report = trainRanks(scenario, communicator);
+writeFileSync(join(folder, `${report.rank}.json`), JSON.stringify(report));
+communicator.close();
