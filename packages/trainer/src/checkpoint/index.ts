@@ -1,3 +1,4 @@
+export { canonicalJson } from "./canonical-json.js";
 export { listCheckpoints, newestGoodCheckpoint } from "./list.js";
 export { checkpointDigest, type LoadedCheckpoint, loadCheckpoint } from "./load.js";
 export { readSafetensors, SafetensorsFile } from "./safetensors-reader.js";
