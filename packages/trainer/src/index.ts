@@ -34,7 +34,6 @@ export { recipeByName, recipes } from "./recipes/index.js";
 export { type TrainHooks, type TrainJob, train } from "./train.js";
 export {
   type ExchangeFigures,
-  type FullState,
   type MicroBatch,
   type StepResult,
   Trainer,

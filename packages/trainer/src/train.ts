@@ -6,6 +6,7 @@ import { discardCheckpointsAfter } from "./checkpoint/index.js";
 import type { Recipe } from "./config/index.js";
 import { BatchLoader, evalBatches } from "./data/index.js";
 import { ExchangeFigures } from "./distributed/exchange-figures.js";
+import { gatherHolders } from "./distributed/held-state.js";
 import { shakeHands } from "./distributed/handshake.js";
 import { broadcastJson } from "./distributed/messages.js";
 import { ledByRankZero } from "./distributed/rank-zero.js";
@@ -61,11 +62,12 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
 
   // Model, optimiser, data and counters, as they were.
   const trainer = new Trainer(recipe, { communicator: ranks });
+  const holders = await gatherHolders(ranks, trainer.heldState());
   if (recipe.threads === 0) setThreads(await threadShare(ranks));
   const counters: Counters = { tokens: 0, skippedSteps: 0, skippedInARow: 0 };
   const { data, batchSize } = recipe;
   const { batches, tokenizer, metrics } = await together(ranks, async () => {
-    const state = checkpoint && (await restoreTrainingState(checkpoint, trainer, counters));
+    const state = checkpoint && (await restoreTrainingState(checkpoint, { trainer, holders, counters }));
     const loader = new BatchLoader({ ...data, batchSize, seed: recipe.seed, ...(state && { state }) });
     if (isFirst && job.kind === "new") createRunFolder(runDir, recipe);
     if (isFirst && job.kind === "resume") await discardCheckpointsAfter(runDir, step);
@@ -109,8 +111,8 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
 
       if (isLast || isDue(step, recipe.checkpointEvery)) {
         metrics?.sync();
-        directory = await saveTrainingState(runDir, step, { trainer, batches, counters, tokenizer });
-        onEvent({ type: "checkpoint", step, directory });
+        directory = await saveTrainingState(runDir, step, { trainer, holders, batches, counters, tokenizer });
+        if (directory !== undefined) onEvent({ type: "checkpoint", step, directory });
       }
       await nextTurn();
     }

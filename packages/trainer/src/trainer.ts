@@ -1,10 +1,11 @@
 import { availableParallelism } from "node:os";
-import { CaiError, type Communicator, type FloatTensor, setThreads } from "@cai/native";
+import { CaiError, type Communicator, type FloatTensor, setThreads, singleProcess } from "@cai/native";
 import type { GradientCodec } from "@cai/squinch";
 import { Arena } from "./autograd/arena.js";
 import { Tape } from "./autograd/tape.js";
 import type { Recipe } from "./config/recipe.js";
 import type { ExchangeState } from "./distributed/exchange-state.js";
+import type { HeldState } from "./distributed/held-state.js";
 import { Transformer } from "./model/transformer.js";
 import { AdamW, type StepOutcome } from "./optim/adamw.js";
 
@@ -21,6 +22,8 @@ export interface StepResult extends StepOutcome {
   readonly loss: number;
   /** Loss tokens of the step on all ranks. */
   readonly lossTokens: number;
+  /** What each rank gave as its note, by rank. */
+  readonly notes: readonly number[];
   /** Absent with a single rank. */
   readonly exchange?: ExchangeFigures;
 }
@@ -33,13 +36,6 @@ export interface ExchangeFigures {
   readonly parameterBytesSent: number;
   /** Time that this rank waited for others, not having anything left to compute. */
   readonly exposedMs: number;
-}
-
-/** Parameters and moments as whole tensors by name, in float32. */
-export interface FullState {
-  readonly parameters: Map<string, FloatTensor>;
-  readonly firstMoments: Map<string, FloatTensor>;
-  readonly secondMoments: Map<string, FloatTensor>;
 }
 
 export interface TrainerOptions {
@@ -59,11 +55,14 @@ export class Trainer {
   readonly model: Transformer;
   readonly optimizer: AdamW;
   readonly #arena = new Arena();
+  /** The ranks that train together. */
+  readonly communicator: Communicator;
   readonly #onGradients: TrainerOptions["onGradients"];
 
   constructor(recipe: Recipe, options: TrainerOptions = {}) {
     setThreads(recipe.threads > 0 ? recipe.threads : availableParallelism());
     this.recipe = recipe;
+    this.communicator = options.communicator ?? singleProcess();
     this.model = new Transformer(recipe.model);
     this.optimizer = new AdamW(this.model.parameters, recipe.optim);
     this.#onGradients = options.onGradients;
@@ -94,8 +93,9 @@ export class Trainer {
    * One optimiser step on the mean loss over all loss tokens of `microBatches`.
    *
    * @param lr the step's learning rate; the recipe's peak rate when absent.
+   * @param note asked toward the end of the step for a number that all ranks are to see.
    */
-  step(microBatches: readonly MicroBatch[], lr = this.recipe.optim.lr): StepResult {
+  step(microBatches: readonly MicroBatch[], lr = this.recipe.optim.lr, note = () => 0): StepResult {
     const lossTokens = microBatches.reduce((sum, batch) => sum + batch.lossTokens, 0);
     if (lossTokens === 0) {
       throw new CaiError("E_ARGUMENT", "trainer", "a step needs at least one target that is not -1, got none");
@@ -104,37 +104,33 @@ export class Trainer {
     let loss = 0;
     for (const batch of microBatches) loss += this.#forwardBackward(batch, 1 / lossTokens);
     this.#onGradients?.(this.gradients());
-    return { loss: loss / lossTokens, lossTokens, ...this.optimizer.step(lr) };
+    const outcome = this.optimizer.step(lr);
+    return { loss: loss / lossTokens, lossTokens, notes: [note()], ...outcome };
   }
 
-  /**
-   * Parameters and moments, whoever holds them; every rank must call it. What this rank holds whole is its own memory,
-   * the rest a copy.
-   */
-  fullState(): FullState {
-    const { parameters } = this.model;
+  /** What of the training state this rank may hold only a part of: for checkpoints, the memory itself. */
+  heldState(): HeldState {
+    const { ranges, firstMoments, secondMoments } = this.optimizer;
+    const { local, shard } = this.exchangeState() ?? {};
     return {
-      parameters: this.parameters(),
-      firstMoments: parameters.views(this.optimizer.firstMoments),
-      secondMoments: parameters.views(this.optimizer.secondMoments),
+      firstMoments: { ranges, values: firstMoments.data },
+      secondMoments: { ranges, values: secondMoments.data },
+      local,
+      shard,
     };
   }
 
-  /** Takes over the values that were written into the tensors of `state`, which {@link fullState} gave. */
-  restoreFullState(_state: FullState): void {}
+  /**
+   * Goes on with the values that were written into {@link parameters} and {@link heldState}.
+   *
+   * @param codecs the codec by tensor name, where they were measured.
+   */
+  adopt(_codecs?: Readonly<Record<string, string>>): void {}
 
   /** What this rank's exchange carries from step to step; undefined when that is nothing. */
   exchangeState(): ExchangeState | undefined {
     return undefined;
   }
-
-  /**
-   * Goes on with what {@link exchangeState} gave, bit by bit when the number of ranks is the same; on another number
-   * what errors were left is dealt out anew, and their sum stays.
-   *
-   * @param states those of all ranks of the checkpoint, in their order.
-   */
-  restoreExchangeState(_states: readonly ExchangeState[]): void {}
 
   /** Ends the exchange's own communicators, not the one it was given; every rank calls it. */
   close(): void {}

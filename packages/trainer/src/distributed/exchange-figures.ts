@@ -21,7 +21,7 @@ export class ExchangeFigures {
   }
 
   /** Means over the steps, but for the time, which is the median. */
-  summary({ exchange, mode }: Recipe["distributed"]): RunSummary["exchange"] {
+  summary({ exchange, mode }: Recipe["distributed"]): NonNullable<RunSummary["exchange"]> {
     const steps = this.#exposedMs.length || 1;
     return {
       type: exchange,

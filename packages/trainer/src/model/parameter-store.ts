@@ -1,5 +1,6 @@
 import { allocateAligned, type FloatTensor, floatTensor, sizeOf, tensorAt } from "@cai/native";
 import type { Parameter } from "../autograd/tape.js";
+import type { FlatRange } from "../distributed/held-values.js";
 
 /** A tensor of the model before it has memory. */
 export interface ParameterSpec {
@@ -79,6 +80,14 @@ export class ParameterStore {
   /** One view for each parameter into `flat`, which has the layout of the values. */
   views(flat: FloatTensor): Map<string, FloatTensor> {
     return new Map(this.specs.map(({ name, shape }) => [name, this.#view(flat, this.#offset(name), shape)]));
+  }
+
+  /** Where each parameter lies in the flat arrays. */
+  places(): { readonly name: string; readonly shape: readonly number[]; readonly range: FlatRange }[] {
+    return this.specs.map(({ name, shape }) => {
+      const begin = this.#offset(name);
+      return { name, shape, range: { begin, end: begin + sizeOf(shape) } };
+    });
   }
 
   #parameter(name: string, offset: number, shape: readonly number[]): Parameter {
