@@ -1,3 +1,11 @@
 export { type AllCloseOptions, expectAllClose } from "./all-close.js";
 export { finiteDifference } from "./finite-difference.js";
+export {
+  installedFamilies,
+  launcherOf,
+  type MpiFamily,
+  type RanksEnded,
+  type RunRanksOptions,
+  runRanks,
+} from "./run-ranks.js";
 export { randomFloats, randomInts, stridedRows } from "./seeded-data.js";
