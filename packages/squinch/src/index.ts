@@ -8,6 +8,7 @@ export { blockBytes, blockLength, encodedLength, formatVersion, gainBytes, type 
 export { type AllReduceOptions, type AllReduceResult, createResidual, squinchAllReduce } from "./reduce/all-reduce.js";
 export type { EncodeContext, GradientCodec } from "./reduce/codec.js";
 export type { ReduceCommunicator, ReducePending } from "./reduce/communicator.js";
+export type { ResidualPair } from "./reduce/encoder.js";
 export { Gather } from "./reduce/gather.js";
 export { bf16Codec, float32Codec } from "./reduce/plain-codecs.js";
 export { Reduction } from "./reduce/reduction.js";

@@ -75,9 +75,9 @@ function trainRanks(scenario: Scenario, communicator: Communicator): Report {
     results.push(trainer.step(batches));
     if (poison?.step === step && poison.rank === rank) gain[0] = healthy;
     hashes.push(hashOf(trainer));
-    if (restartAfter === step) trainer = successor(trainer, make, communicator);
+    if (restartAfter === step) trainer = successor(trainer, make);
   }
-  const parameters = [...trainer.fullState().parameters.values()].flatMap(({ data }) => [...data]);
+  const parameters = [...trainer.parameters().values()].flatMap(({ data }) => [...data]);
   const { local, shard } = trainer.exchangeState() ?? {};
   const residuals = Object.fromEntries(
     Object.entries({ local, shard }).flatMap(([kind, held]) =>
@@ -90,18 +90,17 @@ function trainRanks(scenario: Scenario, communicator: Communicator): Report {
 }
 
 /** A new trainer with all that a checkpoint would hold of an old one. */
-function successor(old: Trainer, make: () => Trainer, { rank, size }: Communicator): Trainer {
-  const [from, state] = [old.fullState(), old.exchangeState()];
-  const { updates } = old.optimizer;
+function successor(old: Trainer, make: () => Trainer): Trainer {
   const trainer = make();
-  const to = trainer.fullState();
-  for (const part of ["parameters", "firstMoments", "secondMoments"] as const) {
-    for (const [name, { data }] of to[part]) data.set(from[part].get(name)?.data ?? []);
+  const [from, to] = [old.heldState(), trainer.heldState()];
+  for (const [name, { data }] of trainer.parameters()) data.set(old.parameters().get(name)?.data ?? []);
+  for (const name of ["firstMoments", "secondMoments", "local", "shard"] as const) {
+    to[name]?.values.set(from[name]?.values ?? []);
   }
-  trainer.restoreFullState(to);
-  trainer.optimizer.updates = updates;
-  // Ranks do not see each other's states here, and with the same number of ranks each needs only its own.
-  if (state) trainer.restoreExchangeState(Array.from({ length: size }, (_, other) => (other === rank ? state : {})));
+  trainer.adopt();
+  // In a checkpoint the masters are the parameters; here each rank has its own at hand.
+  if (from.masters) to.masters?.values.set(from.masters.values);
+  trainer.optimizer.updates = old.optimizer.updates;
   old.close();
   return trainer;
 }
