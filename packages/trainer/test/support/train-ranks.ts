@@ -9,8 +9,12 @@ import type { Report, Scenario } from "../programs/train-ranks.js";
 export const families = installedFamilies();
 
 export interface RankTrainer {
-  /** What each rank reported, by rank. */
-  run(size: number, scenario: Scenario, family?: MpiFamily): Promise<Report[]>;
+  /** What each rank reported of each scenario, by name and then by rank: all in one launch, which takes a second. */
+  run<Name extends string>(
+    size: number,
+    scenarios: Record<Name, Scenario>,
+    family?: MpiFamily,
+  ): Promise<Record<Name, (Report | string)[]>>;
   remove(): void;
 }
 
@@ -31,14 +35,18 @@ export async function rankTrainer(): Promise<RankTrainer> {
   });
   let runs = 0;
   return {
-    async run(size, scenario, family = families[0]) {
+    async run(size, scenarios, family = families[0]) {
       const out = join(built, `run-${runs++}`);
       mkdirSync(out);
       const script = join(built, "train-ranks.js");
-      const args = [JSON.stringify(scenario), out];
+      const args = [JSON.stringify(Object.values(scenarios)), out];
       const ended = await runRanks({ family: family as MpiFamily, size, script, args });
       expect(ended.code, ended.stderr).toBe(0);
-      return Array.from({ length: size }, (_, rank) => JSON.parse(readFileSync(join(out, `${rank}.json`), "utf8")));
+      const byRank = Array.from({ length: size }, (_, rank) =>
+        JSON.parse(readFileSync(join(out, `${rank}.json`), "utf8")),
+      );
+      const names = Object.keys(scenarios) as (keyof typeof scenarios)[];
+      return Object.fromEntries(names.map((name, i) => [name, byRank.map((reports) => reports[i])])) as never;
     },
     remove: () => rmSync(built, { recursive: true }),
   };
