@@ -122,7 +122,7 @@ export class Trainer {
     const sumOfSquares = this.optimizer.sumOfSquares();
     const { loss, notes, ...agreed } = parallel.agree({ loss: own.loss, sumOfSquares, note: own.note() });
     const outcome = this.optimizer.step(own.lr, agreed);
-    if (!outcome.skipped) parallel.commit();
+    if (!outcome.skipped) parallel.commit({ ranges: this.optimizer.ranges, values: this.optimizer.secondMoments.data });
     return { loss: loss / lossTokens, lossTokens, notes, ...outcome, exchange: parallel.figures() };
   }
 
@@ -146,8 +146,8 @@ export class Trainer {
    *
    * @param codecs the codec by tensor name, where they were measured.
    */
-  adopt(_codecs?: Readonly<Record<string, string>>): void {
-    this.#parallel?.adoptParameters();
+  adopt(codecs?: Readonly<Record<string, string>>): void {
+    this.#parallel?.adopt(codecs);
   }
 
   /** What this rank's exchange carries from step to step; undefined when that is nothing. */

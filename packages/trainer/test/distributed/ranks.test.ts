@@ -186,6 +186,36 @@ describe.skipIf(families.length === 0)("training on several ranks", () => {
     expectAllClose(firstGradient(machine), firstGradient(exact), { rtol: 1e-4, atol: 1e-6 });
   });
 
+  it("changes codecs by what the first rank measures, alike on all ranks, and goes on so after a restart", async () => {
+    const model = { vocabSize: 300, hiddenSize: 32 };
+    const distributed = { ...plain, exchange: "squinch", policy: "measured", policyEvery: 2, errorFeedback: true };
+    const same = { model, distributed, steps: 5 };
+    const { measured, restarted, uniform, sharded } = await train(2, {
+      measured: same,
+      restarted: { ...same, restartAfter: 2 },
+      uniform: { ...same, distributed: { ...distributed, policy: "uniform" } },
+      sharded: { ...same, distributed: { ...distributed, mode: "sharded" } },
+    });
+    // Few of its rows are in a batch, which `sqrt` is bad at.
+    for (const { codecs } of [measured, sharded]) {
+      expect(codecs?.["model.embed_tokens.weight"]).not.toBe("sqrt");
+      expect(codecs?.["model.norm.weight"]).toBe("bf16");
+    }
+    expect(uniform.codecs).toBeUndefined();
+    expect(measured.hashes).not.toEqual(uniform.hashes);
+    expect(restarted.hashes).toEqual(measured.hashes);
+    expect(restarted.codecs).toEqual(measured.codecs);
+    expect(measured.steps.map(({ exchange }) => exchange?.quality !== undefined)).toEqual([
+      true,
+      false,
+      true,
+      false,
+      true,
+    ]);
+    const { quality } = measured.steps[2]?.exchange ?? {};
+    expect(quality?.["model.embed_tokens.weight"]?.sqrt?.snrDb).toBeGreaterThan(20);
+  });
+
   it("says why nodes of different sizes are refused, and a step without any loss token", async () => {
     const { uneven, empty } = await ranks.run(3, {
       uneven: { distributed: { levels: 2, ranksPerNode: 2 } },
