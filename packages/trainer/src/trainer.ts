@@ -32,7 +32,10 @@ export interface StepResult extends StepOutcome {
 export interface TrainerOptions {
   /** Starting values by tensor name, instead of random ones; every parameter must be there with its shape. */
   initialWeights?: ReadonlyMap<string, FloatTensor>;
-  /** Sees the gradients of a step before they are clipped and applied; the tensors change with the next step. */
+  /**
+   * Sees the gradients of a step before they are clipped and applied; the tensors change with the next step. With several
+   * ranks these are the exchanged ones; where the mode is `sharded`, only in what this rank steps.
+   */
   onGradients?: (gradients: ReadonlyMap<string, FloatTensor>) => void;
   /** The ranks that train together; this process alone when absent. Every rank makes its Trainer at the same time. */
   communicator?: Communicator;

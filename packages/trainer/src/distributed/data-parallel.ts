@@ -18,7 +18,7 @@ import { Residuals } from "./residuals.js";
 
 /** What a step's exchange took on this rank. */
 export interface ExchangeFigures {
-  /** Bytes of gradients given to other ranks. */
+  /** Bytes of gradients given to other ranks; with two levels, inside the node and between nodes. */
   readonly bytesSent: number;
   /** Bytes of parameters given to other ranks, where the mode is `sharded`. */
   readonly parameterBytesSent: number;
