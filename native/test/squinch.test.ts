@@ -101,7 +101,7 @@ describe.each(Object.entries(codebooks))("squinchEncode with %s levels", (_, tab
     const x = patterns(1 << 15);
     // Alone in its block, each value sets the scale; repeated with halves of itself, it meets all codes.
     const blocks = new Float32Array(8 * x.length).map(
-      (_, i) => (x[i >> 3] as number) / [1, 1.5, 2, 3, 5, -9, 30, -300][i & 7]!,
+      (_, i) => (x[i >> 3] as number) / ([1, 1.5, 2, 3, 5, -9, 30, -300][i & 7] as number),
     );
     for (const values of [x, blocks]) {
       expect(encoded(values, tables, options).bytes).toEqual(
