@@ -167,12 +167,13 @@ class MpiCommunicator implements Communicator {
 
   close(): void {
     if (this.#closed) return;
+    const { native, timeoutMs } = this.#shared;
+    if (native.failed()) return;
     if (this.#group !== 0) {
       this.#last?.wait();
       this.#closed = true;
       return;
     }
-    const { native, timeoutMs } = this.#shared;
     this.barrier().wait();
     this.#closed = true;
     native.beginClose();
@@ -185,7 +186,15 @@ class MpiCommunicator implements Communicator {
   #post(kind: Kind, send?: Payload, receive?: Payload, root?: number): Pending {
     if (this.#closed) throw new CaiError("E_COMM", "communicator", "this communicator is closed: make another");
     const { native, awaited } = this.#shared;
+    refuseResizable(send);
+    refuseResizable(receive);
     this.#last = new MpiPending(native, awaited, native.post(kind, this.#group, send, receive, root));
     return this.#last;
   }
+}
+
+/** One that shrinks takes the memory away under an operation, and nothing could hold it. */
+function refuseResizable(payload: Payload | undefined): void {
+  if (!(payload?.buffer as { resizable?: boolean } | undefined)?.resizable) return;
+  throw new CaiError("E_ARGUMENT", "communicator", "a buffer must not be resizable: use one of a fixed length");
 }

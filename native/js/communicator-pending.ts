@@ -15,6 +15,8 @@ export interface NativeCommunicator {
   announce(operation: number): boolean;
   /** Whether the bell keeps the process alive. */
   hold(on: boolean): void;
+  /** Whether everything has failed. */
+  failed(): boolean;
   beginClose(): void;
   awaitClose(milliseconds: number): "open" | "parted" | "ended";
 }

@@ -343,6 +343,8 @@ Napi::Value Hold(const Args& args) {
   return args.env().Undefined();
 }
 
+Napi::Value Failed(const Args& args) { return Napi::Boolean::New(args.env(), OwnEngine(args).HasFailed()); }
+
 Napi::Value BeginClose(const Args& args) {
   OwnEngine(args).BeginClose();
   return args.env().Undefined();
@@ -380,6 +382,7 @@ Napi::Object CommunicatorExports(Napi::Env env) {
   Register<SetBell>(exports, "setBell");
   Register<Announce>(exports, "announce");
   Register<Hold>(exports, "hold");
+  Register<Failed>(exports, "failed");
   Register<BeginClose>(exports, "beginClose");
   Register<AwaitClose>(exports, "awaitClose");
   return exports;

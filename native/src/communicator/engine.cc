@@ -21,6 +21,8 @@ constexpr auto kLongestPause = microseconds(1000);
 constexpr auto kLongestIdlePause = milliseconds(10);
 // A turn that took longer means that this process stood still (stopped, or starved of a processor).
 constexpr auto kStandstill = milliseconds(100);
+// How long the thread may seem stuck while this process runs.
+constexpr auto kDoubt = milliseconds(1000);
 // For last messages to go out, when nobody waits for them.
 constexpr auto kFarewell = milliseconds(250);
 constexpr auto kSettling = milliseconds(200);
@@ -81,9 +83,23 @@ void Engine::Post(Group* group, OperationPtr operation) {
 
 bool Engine::IsDone(const Operation& operation) {
   const OperationState state = operation.state.load(std::memory_order_acquire);
+  if (state == OperationState::kRunning) CheckAlive();
   if (state != OperationState::kFailed) return state == OperationState::kDone;
   auto lock = Lock();
   throw OpError(ErrorCode::kComm, failure_);
+}
+
+// A thread that hangs inside MPI can't tell anybody. This process may only have stood still, so it gets another chance.
+void Engine::CheckAlive() {
+  const auto now = Clock::now(), turned = turned_.load();
+  if (turned > now - timeout_) {
+    doubted_ = Clock::time_point();
+  } else if (doubted_.load() == Clock::time_point()) {
+    doubted_ = now;
+  } else if (now - doubted_.load() > kDoubt) {
+    throw OpError(ErrorCode::kComm, pulse_->NameOf(world_.rank) +
+                                        " hangs: MPI has not come back from a call. Start again, and see what MPI printed");
+  }
 }
 
 bool Engine::Await(const Operation& operation, Clock::duration slice) {
@@ -98,6 +114,11 @@ bool Engine::Announce(Operation* operation) {
   auto lock = Lock();
   operation->announce = operation->state == OperationState::kRunning;
   return operation->announce;
+}
+
+bool Engine::HasFailed() {
+  auto lock = Lock();
+  return state_ == State::kFailed;
 }
 
 void Engine::BeginClose() {
@@ -227,7 +248,7 @@ bool Engine::TakeArrivals(Clock::time_point now) {
 
 // Time in which this process did not run says nothing about the others.
 void Engine::ForgiveGap(Clock::time_point now) {
-  const auto gap = now - turned_;
+  const auto gap = now - turned_.load();
   turned_ = now;
   if (gap < kStandstill) return;
   pulse_->Forgive(gap, now);

@@ -225,6 +225,8 @@ const checks: Record<string, () => void | Promise<void>> = {
       );
       refused("E_ARGUMENT", "or lie outside it", () => world.allGather(buffer.subarray(1, 5), buffer));
     }
+    const shrinking = new Float32Array(Reflect.construct(ArrayBuffer, [16, { maxByteLength: 32 }]));
+    refused("E_ARGUMENT", "must not be resizable", () => world.allReduce(shrinking));
     refused("E_ARGUMENT", "color must be", () => world.split(-1, 0));
     world.barrier().wait();
   },
