@@ -23,6 +23,8 @@ enum Kind {
   barrier = 5,
 }
 
+// Starting may take longer than a rank may be silent afterwards.
+const startMs = 60_000;
 const finalizeMs = 2000;
 
 /**
@@ -43,10 +45,10 @@ export function openMpi(options: OpenMpiOptions = {}): Communicator {
   }
   const native = loadAddon().communicator as unknown as NativeCommunicator;
   const choice = chooseMpi(options.library);
-  const { library, tried } = native.load(choice.thin, choice.libraries);
+  const { library, tried } = native.load(choice.thin, choice.libraries, choice.settings, choice.ignoreSigusr1);
   if (library === undefined) throw new CaiError("E_LOAD", "communicator", explain(choice, tried));
   native.start(timeoutMs, heartbeatMs);
-  const world = waitFor(() => native.awaitStart(sliceMs), timeoutMs, "MPI did not start");
+  const world = waitFor(() => native.awaitStart(sliceMs), Math.max(timeoutMs, startMs), "MPI did not start");
   const launched = launchedSize();
   if (launched !== undefined && launched !== world.hosts.length) {
     const message = `the launcher started ${launched} processes, but ${choice.title} (${library}) knows ${world.hosts.length}: \
