@@ -8,15 +8,47 @@ const multiplier1 = 0xcd9e8d57;
 const weyl0 = 0x9e3779b9;
 const weyl1 = 0xbb67ae85;
 
-/** The high word of a product of two 32-bit words. */
+/** The high word of a product of two 32-bit words, in 32-bit arithmetic: no sum below exceeds a word. */
 function highProduct(a: number, b: number): number {
   const a0 = a & 0xffff;
   const a1 = a >>> 16;
   const b0 = b & 0xffff;
   const b1 = b >>> 16;
-  // Each term stays below 2^53, so no bit is lost.
-  const middle = a1 * b0 + ((a0 * b0) >>> 16);
-  return (a1 * b1 + Math.floor(middle / 65536) + ((((middle & 0xffff) + a0 * b1) / 65536) >>> 0)) >>> 0;
+  const middle = (Math.imul(a1, b0) + (Math.imul(a0, b0) >>> 16)) | 0;
+  const other = (Math.imul(a0, b1) + (middle & 0xffff)) | 0;
+  return (Math.imul(a1, b1) + (middle >>> 16) + (other >>> 16)) | 0;
+}
+
+/**
+ * Writes one block of Philox4x32-10, four uniform 32-bit words, to `out` from `position`: {@link philox4x32} without an
+ * allocation. The key is (k0, k1), the counter (c0, c1, c2, c3), unsigned 32-bit words, low first.
+ */
+export function philoxInto(
+  out: Uint32Array,
+  position: number,
+  k0: number,
+  k1: number,
+  c0: number,
+  c1: number,
+  c2: number,
+  c3: number,
+): void {
+  for (let round = 0; round < 10; round++) {
+    const high0 = highProduct(multiplier0, c0);
+    const high1 = highProduct(multiplier1, c2);
+    const low0 = Math.imul(multiplier0, c0);
+    const low1 = Math.imul(multiplier1, c2);
+    c0 = high1 ^ c1 ^ k0;
+    c1 = low1;
+    c2 = high0 ^ c3 ^ k1;
+    c3 = low0;
+    k0 = (k0 + weyl0) | 0;
+    k1 = (k1 + weyl1) | 0;
+  }
+  out[position] = c0;
+  out[position + 1] = c1;
+  out[position + 2] = c2;
+  out[position + 3] = c3;
 }
 
 /**
@@ -28,25 +60,13 @@ function highProduct(a: number, b: number): number {
  * Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011.
  */
 export function philox4x32(key: readonly [number, number], counter: PhiloxWords): PhiloxWords {
-  let [key0, key1] = key;
-  let [c0, c1, c2, c3] = counter;
-  for (let round = 0; round < 10; round++) {
-    const high0 = highProduct(multiplier0, c0);
-    const high1 = highProduct(multiplier1, c2);
-    const low0 = Math.imul(multiplier0, c0) >>> 0;
-    const low1 = Math.imul(multiplier1, c2) >>> 0;
-    c0 = (high1 ^ c1 ^ key0) >>> 0;
-    c1 = low1;
-    c2 = (high0 ^ c3 ^ key1) >>> 0;
-    c3 = low0;
-    key0 = (key0 + weyl0) >>> 0;
-    key1 = (key1 + weyl1) >>> 0;
-  }
-  return [c0, c1, c2, c3];
+  const out = new Uint32Array(4);
+  philoxInto(out, 0, ...key, ...counter);
+  return [...out] as unknown as PhiloxWords;
 }
 
-/** Low and high 32-bit words of an integer from 0 to 2⁶⁴ − 1. */
-function wordsOf(value: bigint | number, name: string): [number, number] {
+/** Low and high 32-bit words of an integer from 0 to 2⁶⁴ − 1. @throws CaiError `E_ARGUMENT`. */
+export function wordsOf(value: bigint | number, name: string): [number, number] {
   if (typeof value === "number" && !Number.isSafeInteger(value)) {
     throw new CaiError("E_ARGUMENT", "Philox", `${name} must be a bigint or a safe integer, got ${value}`);
   }

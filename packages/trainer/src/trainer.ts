@@ -1,8 +1,12 @@
 import { availableParallelism } from "node:os";
-import { CaiError, type FloatTensor, setThreads } from "@cai/native";
+import { CaiError, type Communicator, type FloatTensor, setThreads, singleProcess } from "@cai/native";
+import type { GradientCodec } from "@cai/squinch";
 import { Arena } from "./autograd/arena.js";
 import { Tape } from "./autograd/tape.js";
 import type { Recipe } from "./config/recipe.js";
+import { DataParallel, type ExchangeFigures } from "./distributed/data-parallel.js";
+import type { ExchangeState } from "./distributed/exchange-state.js";
+import type { HeldState } from "./distributed/held-state.js";
 import { Transformer } from "./model/transformer.js";
 import { AdamW, type StepOutcome } from "./optim/adamw.js";
 
@@ -15,8 +19,14 @@ export interface MicroBatch {
 }
 
 export interface StepResult extends StepOutcome {
-  /** Mean cross-entropy over the loss tokens of the step, in nats. */
+  /** Mean cross-entropy over the loss tokens of the step, those of all ranks, in nats. */
   readonly loss: number;
+  /** Loss tokens of the step on all ranks. */
+  readonly lossTokens: number;
+  /** What each rank gave as its note, by rank. */
+  readonly notes: readonly number[];
+  /** Absent with a single rank. */
+  readonly exchange?: ExchangeFigures;
 }
 
 export interface TrainerOptions {
@@ -24,6 +34,10 @@ export interface TrainerOptions {
   initialWeights?: ReadonlyMap<string, FloatTensor>;
   /** Sees the gradients of a step before they are clipped and applied; the tensors change with the next step. */
   onGradients?: (gradients: ReadonlyMap<string, FloatTensor>) => void;
+  /** The ranks that train together; this process alone when absent. Every rank makes its Trainer at the same time. */
+  communicator?: Communicator;
+  /** Instead of the recipe's `distributed.exchange`. */
+  codec?: GradientCodec;
 }
 
 /** A model with its optimiser: forward and backward over micro-batches, then one update. */
@@ -32,16 +46,25 @@ export class Trainer {
   readonly model: Transformer;
   readonly optimizer: AdamW;
   readonly #arena = new Arena();
+  /** The ranks that train together. */
+  readonly communicator: Communicator;
   readonly #onGradients: TrainerOptions["onGradients"];
+  /** Absent with a single rank: then nothing is exchanged. */
+  readonly #parallel: DataParallel | undefined;
 
   constructor(recipe: Recipe, options: TrainerOptions = {}) {
     setThreads(recipe.threads > 0 ? recipe.threads : availableParallelism());
     this.recipe = recipe;
+    this.communicator = options.communicator ?? singleProcess();
     this.model = new Transformer(recipe.model);
-    this.optimizer = new AdamW(this.model.parameters, recipe.optim);
     this.#onGradients = options.onGradients;
+    const { parameters } = this.model;
     if (options.initialWeights) copyTensors(options.initialWeights, this.parameters(), "initialWeights");
     else this.model.initialise(recipe.seed);
+    if (this.communicator.size > 1) {
+      this.#parallel = new DataParallel(parameters, this.communicator, recipe, options.codec);
+    }
+    this.optimizer = new AdamW(parameters, recipe.optim, this.#parallel?.owned);
   }
 
   get numParameters(): number {
@@ -64,20 +87,77 @@ export class Trainer {
   }
 
   /**
-   * One optimiser step on the mean loss over all loss tokens of `microBatches`.
+   * One optimiser step on the mean loss over all loss tokens of `microBatches`, those of all ranks. With several ranks
+   * every rank must call it; it blocks until they have exchanged their gradients.
    *
    * @param lr the step's learning rate; the recipe's peak rate when absent.
+   * @param note asked toward the end of the step for a number that all ranks are to see.
+   * @throws CaiError `E_ARGUMENT`; `E_COMM` when a rank died or hangs.
    */
-  step(microBatches: readonly MicroBatch[], lr = this.recipe.optim.lr): StepResult {
-    const lossTokens = microBatches.reduce((sum, batch) => sum + batch.lossTokens, 0);
-    if (lossTokens === 0) {
+  step(microBatches: readonly MicroBatch[], lr = this.recipe.optim.lr, note = () => 0): StepResult {
+    const parallel = this.#parallel;
+    const ownTokens = microBatches.reduce((sum, batch) => sum + batch.lossTokens, 0);
+    const lossTokens = parallel ? parallel.totalOf(ownTokens) : ownTokens;
+    if (lossTokens === 0 || microBatches.length === 0) {
       throw new CaiError("E_ARGUMENT", "trainer", "a step needs at least one target that is not -1, got none");
     }
     this.model.parameters.grads.data.fill(0);
     let loss = 0;
-    for (const batch of microBatches) loss += this.#forwardBackward(batch, 1 / lossTokens);
+    for (const [i, batch] of microBatches.entries()) {
+      loss += this.#forwardBackward(batch, 1 / lossTokens, i === microBatches.length - 1);
+    }
+    if (parallel) return this.#finishTogether(parallel, { loss, lossTokens, lr, note });
     this.#onGradients?.(this.gradients());
-    return { loss: loss / lossTokens, ...this.optimizer.step(lr) };
+    const outcome = this.optimizer.step(lr);
+    return { loss: loss / lossTokens, lossTokens, notes: [note()], ...outcome };
+  }
+
+  #finishTogether(
+    parallel: DataParallel,
+    own: { loss: number; lossTokens: number; lr: number; note: () => number },
+  ): StepResult {
+    const { lossTokens } = own;
+    parallel.finish();
+    this.#onGradients?.(this.gradients());
+    const sumOfSquares = this.optimizer.sumOfSquares();
+    const { loss, notes, ...agreed } = parallel.agree({ loss: own.loss, sumOfSquares, note: own.note() });
+    const outcome = this.optimizer.step(own.lr, agreed);
+    if (!outcome.skipped) parallel.commit();
+    return { loss: loss / lossTokens, lossTokens, notes, ...outcome, exchange: parallel.figures() };
+  }
+
+  /** What of the training state this rank may hold only a part of: for checkpoints, the memory itself. */
+  heldState(): HeldState {
+    const { ranges, firstMoments, secondMoments } = this.optimizer;
+    const { masters } = this.#parallel?.owned ?? {};
+    const { local, shard } = this.exchangeState() ?? {};
+    return {
+      firstMoments: { ranges, values: firstMoments.data },
+      secondMoments: { ranges, values: secondMoments.data },
+      masters: masters && { ranges, values: masters },
+      local,
+      shard,
+    };
+  }
+
+  /**
+   * Goes on with the values that were written into {@link parameters}, exact ones, and {@link heldState}; every rank
+   * must call it.
+   *
+   * @param codecs the codec by tensor name, where they were measured.
+   */
+  adopt(_codecs?: Readonly<Record<string, string>>): void {
+    this.#parallel?.adoptParameters();
+  }
+
+  /** What this rank's exchange carries from step to step; undefined when that is nothing. */
+  exchangeState(): ExchangeState | undefined {
+    return this.#parallel?.state;
+  }
+
+  /** Ends the exchange's own communicators, not the one it was given; every rank calls it. */
+  close(): void {
+    this.#parallel?.close();
   }
 
   /** Summed cross-entropy of one batch in nats; the model does not change. */
@@ -88,10 +168,10 @@ export class Trainer {
     return loss;
   }
 
-  #forwardBackward(batch: MicroBatch, gradScale: number): number {
+  #forwardBackward(batch: MicroBatch, gradScale: number, isLast: boolean): number {
     const tape = new Tape(this.#arena, { recording: true });
     const loss = this.#loss(tape, batch, gradScale);
-    tape.backward();
+    tape.backward(isLast ? this.#parallel?.begin(tape, this.optimizer.updates) : undefined);
     return loss;
   }
 
