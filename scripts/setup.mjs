@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { mpiIncludeFolder } from "../native/scripts/mpi-families.mjs";
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const logPath = join(root, ".cache", "setup.log");
@@ -64,6 +65,11 @@ const systemNeeds = [
     debian: "libhwy-dev",
     present: () => includeFolders.some((folder) => existsSync(join(folder, "hwy", "highway.h"))),
   },
+  // Both families of MPI, for the communicator's two libraries and their tests.
+  { debian: "openmpi-bin", present: () => hasCommand("mpirun.openmpi") },
+  { debian: "libopenmpi-dev", present: () => mpiIncludeFolder("openmpi") !== undefined },
+  { debian: "mpich", present: () => hasCommand("mpirun.mpich") },
+  { debian: "libmpich-dev", present: () => mpiIncludeFolder("mpich") !== undefined },
 ];
 const browserNeed = { debian: "chromium", present: () => hasCommand("chromium") || hasCommand("google-chrome") };
 

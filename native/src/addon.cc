@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include "communicator/communicator_binding.h"
 #include "core/guard.h"
 #include "core/thread_pool.h"
 #include "op_table.h"
@@ -32,6 +33,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set(name, Napi::Function::New<Call<function>>(env, name, const_cast<char*>(name)));
   CAI_OPS(CAI_REGISTER)
 #undef CAI_REGISTER
+  exports.Set("communicator", CommunicatorExports(env));
   return exports;
 }
 

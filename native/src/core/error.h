@@ -9,7 +9,7 @@
 namespace cai {
 
 // Codes are part of the public interface: js/error.ts lists the same names.
-enum class ErrorCode { kArgument, kShape, kDType, kDevice, kMemory, kInternal };
+enum class ErrorCode { kArgument, kShape, kDType, kDevice, kMemory, kInternal, kLoad, kComm };
 
 inline const char* ErrorCodeName(ErrorCode code) {
   switch (code) {
@@ -19,6 +19,8 @@ inline const char* ErrorCodeName(ErrorCode code) {
     case ErrorCode::kDevice: return "E_DEVICE";
     case ErrorCode::kMemory: return "E_MEMORY";
     case ErrorCode::kInternal: return "E_INTERNAL";
+    case ErrorCode::kLoad: return "E_LOAD";
+    case ErrorCode::kComm: return "E_COMM";
   }
   return "E_INTERNAL";
 }

@@ -28,6 +28,8 @@ class Args {
   Args(const Napi::CallbackInfo& info, const char* op) : info_(info), op_(op) { taken_.reserve(12); }
 
   Napi::Env env() const { return info_.Env(); }
+  // Argument `index` as it came, undefined where there is none.
+  Napi::Value value(size_t index) const { return info_[index]; }
 
   // Argument `index` as a tensor on the CPU. `name` is its name in the documentation and in errors. Its elements are
   // distinct: strides that make them overlap are refused. `data` is never null, not even for a tensor without elements.

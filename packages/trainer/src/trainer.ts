@@ -1,8 +1,12 @@
 import { availableParallelism } from "node:os";
-import { CaiError, type FloatTensor, setThreads } from "@cai/native";
+import { CaiError, type Communicator, type FloatTensor, floatTensor, setThreads } from "@cai/native";
+import type { GradientCodec } from "@cai/squinch";
 import { Arena } from "./autograd/arena.js";
 import { Tape } from "./autograd/tape.js";
 import type { Recipe } from "./config/recipe.js";
+import { DataParallel, type ExchangeFigures } from "./distributed/data-parallel.js";
+import type { ExchangeState } from "./distributed/exchange-state.js";
+import { takeOut } from "./distributed/held-values.js";
 import { Transformer } from "./model/transformer.js";
 import { AdamW, type StepOutcome } from "./optim/adamw.js";
 
@@ -15,8 +19,19 @@ export interface MicroBatch {
 }
 
 export interface StepResult extends StepOutcome {
-  /** Mean cross-entropy over the loss tokens of the step, in nats. */
+  /** Mean cross-entropy over the loss tokens of the step, those of all ranks, in nats. */
   readonly loss: number;
+  /** Loss tokens of the step on all ranks. */
+  readonly lossTokens: number;
+  /** Absent with a single rank. */
+  readonly exchange?: ExchangeFigures;
+}
+
+/** Parameters and moments as whole tensors by name, in float32. */
+export interface FullState {
+  readonly parameters: Map<string, FloatTensor>;
+  readonly firstMoments: Map<string, FloatTensor>;
+  readonly secondMoments: Map<string, FloatTensor>;
 }
 
 export interface TrainerOptions {
@@ -24,6 +39,10 @@ export interface TrainerOptions {
   initialWeights?: ReadonlyMap<string, FloatTensor>;
   /** Sees the gradients of a step before they are clipped and applied; the tensors change with the next step. */
   onGradients?: (gradients: ReadonlyMap<string, FloatTensor>) => void;
+  /** The ranks that train together; this process alone when absent. Every rank makes its Trainer at the same time. */
+  communicator?: Communicator;
+  /** Instead of the recipe's `distributed.exchange`. */
+  codec?: GradientCodec;
 }
 
 /** A model with its optimiser: forward and backward over micro-batches, then one update. */
@@ -33,15 +52,23 @@ export class Trainer {
   readonly optimizer: AdamW;
   readonly #arena = new Arena();
   readonly #onGradients: TrainerOptions["onGradients"];
+  /** Absent with a single rank: then nothing is exchanged. */
+  readonly #parallel: DataParallel | undefined;
 
   constructor(recipe: Recipe, options: TrainerOptions = {}) {
     setThreads(recipe.threads > 0 ? recipe.threads : availableParallelism());
     this.recipe = recipe;
     this.model = new Transformer(recipe.model);
-    this.optimizer = new AdamW(this.model.parameters, recipe.optim);
     this.#onGradients = options.onGradients;
+    const { parameters } = this.model;
     if (options.initialWeights) copyTensors(options.initialWeights, this.parameters(), "initialWeights");
     else this.model.initialise(recipe.seed);
+    const { communicator, codec } = options;
+    if (communicator && communicator.size > 1) {
+      this.#parallel = new DataParallel(parameters, communicator, recipe, codec);
+    }
+    const { owned: ranges, masters } = this.#parallel ?? {};
+    this.optimizer = new AdamW(parameters, recipe.optim, { ...(ranges && { ranges }), ...(masters && { masters }) });
   }
 
   get numParameters(): number {
@@ -64,20 +91,81 @@ export class Trainer {
   }
 
   /**
-   * One optimiser step on the mean loss over all loss tokens of `microBatches`.
+   * One optimiser step on the mean loss over all loss tokens of `microBatches`, those of all ranks. With several ranks
+   * every rank must call it; it blocks until they have exchanged their gradients.
    *
    * @param lr the step's learning rate; the recipe's peak rate when absent.
+   * @throws CaiError `E_ARGUMENT`; `E_COMM` when a rank died or hangs.
    */
   step(microBatches: readonly MicroBatch[], lr = this.recipe.optim.lr): StepResult {
-    const lossTokens = microBatches.reduce((sum, batch) => sum + batch.lossTokens, 0);
-    if (lossTokens === 0) {
+    const parallel = this.#parallel;
+    const ownTokens = microBatches.reduce((sum, batch) => sum + batch.lossTokens, 0);
+    const lossTokens = parallel ? parallel.totalOf(ownTokens) : ownTokens;
+    if (lossTokens === 0 || microBatches.length === 0) {
       throw new CaiError("E_ARGUMENT", "trainer", "a step needs at least one target that is not -1, got none");
     }
     this.model.parameters.grads.data.fill(0);
     let loss = 0;
-    for (const batch of microBatches) loss += this.#forwardBackward(batch, 1 / lossTokens);
+    for (const [i, batch] of microBatches.entries()) {
+      loss += this.#forwardBackward(batch, 1 / lossTokens, i === microBatches.length - 1);
+    }
+    if (parallel) return this.#finishTogether(parallel, loss, lossTokens, lr);
     this.#onGradients?.(this.gradients());
-    return { loss: loss / lossTokens, ...this.optimizer.step(lr) };
+    return { loss: loss / lossTokens, lossTokens, ...this.optimizer.step(lr) };
+  }
+
+  #finishTogether(parallel: DataParallel, ownLoss: number, lossTokens: number, lr: number): StepResult {
+    parallel.finish();
+    this.#onGradients?.(this.gradients());
+    const { loss, ...agreed } = parallel.agree(ownLoss, this.optimizer.sumOfSquares());
+    const outcome = this.optimizer.step(lr, agreed);
+    if (!outcome.skipped) parallel.commit();
+    return { loss: loss / lossTokens, lossTokens, ...outcome, exchange: parallel.figures() };
+  }
+
+  /**
+   * Parameters and moments, whoever holds them; every rank must call it. What this rank holds whole is its own memory,
+   * the rest a copy.
+   */
+  fullState(): FullState {
+    const store = this.model.parameters;
+    const { firstMoments, secondMoments } = this.optimizer;
+    const { masters } = this.#parallel ?? {};
+    return {
+      parameters: masters ? store.views(this.#whole(flatTensor(masters))) : this.parameters(),
+      firstMoments: store.views(this.#whole(firstMoments)),
+      secondMoments: store.views(this.#whole(secondMoments)),
+    };
+  }
+
+  /** Takes over the values that were written into the tensors of `state`, which {@link fullState} gave; so must all ranks. */
+  restoreFullState(state: FullState): void {
+    const owned = this.#parallel?.owned;
+    if (!owned) return;
+    const flat = (tensors: ReadonlyMap<string, FloatTensor>) => this.model.parameters.flattened(tensors);
+    this.#parallel?.adoptParameters(flat(state.parameters));
+    this.optimizer.firstMoments.data.set(takeOut(owned, flat(state.firstMoments)).values);
+    this.optimizer.secondMoments.data.set(takeOut(owned, flat(state.secondMoments)).values);
+  }
+
+  /** What this rank's exchange carries from step to step; undefined when that is nothing. */
+  exchangeState(): ExchangeState | undefined {
+    return this.#parallel?.exchangeState();
+  }
+
+  /**
+   * Goes on with what {@link exchangeState} gave, bit by bit when the number of ranks is the same; on another number
+   * what errors were left is dealt out anew, and their sum stays.
+   *
+   * @param states those of all ranks of the checkpoint, in their order.
+   */
+  restoreExchangeState(states: readonly ExchangeState[]): void {
+    this.#parallel?.restoreExchangeState(states);
+  }
+
+  /** Ends the exchange's own communicators, not the one it was given; every rank calls it. */
+  close(): void {
+    this.#parallel?.close();
   }
 
   /** Summed cross-entropy of one batch in nats; the model does not change. */
@@ -88,11 +176,16 @@ export class Trainer {
     return loss;
   }
 
-  #forwardBackward(batch: MicroBatch, gradScale: number): number {
+  #forwardBackward(batch: MicroBatch, gradScale: number, isLast: boolean): number {
     const tape = new Tape(this.#arena, { recording: true });
     const loss = this.#loss(tape, batch, gradScale);
-    tape.backward();
+    tape.backward(isLast ? this.#parallel?.begin(tape, this.optimizer.updates) : undefined);
     return loss;
+  }
+
+  /** What all ranks hold of something, in the layout of the flat memory. */
+  #whole(held: FloatTensor): FloatTensor {
+    return this.#parallel?.owned ? flatTensor(this.#parallel.gatherOwned(held.data)) : held;
   }
 
   #loss(tape: Tape, batch: MicroBatch, gradScale: number): number {
@@ -105,6 +198,10 @@ export class Trainer {
       gradScale,
     });
   }
+}
+
+function flatTensor(data: Float32Array): FloatTensor {
+  return floatTensor(data, [data.length]);
 }
 
 /** Copies every tensor of `to` from its namesake. @throws CaiError `E_FORMAT` naming what is missing or misshapen. */

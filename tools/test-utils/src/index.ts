@@ -1,3 +1,12 @@
 export { type AllCloseOptions, expectAllClose } from "./all-close.js";
 export { finiteDifference } from "./finite-difference.js";
+export { type MemoryRank, memoryRanks } from "./memory-ranks.js";
+export {
+  installedFamilies,
+  launcherOf,
+  type MpiFamily,
+  type RanksEnded,
+  type RunRanksOptions,
+  runRanks,
+} from "./run-ranks.js";
 export { randomFloats, randomInts, stridedRows } from "./seeded-data.js";

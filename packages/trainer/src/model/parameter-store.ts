@@ -13,18 +13,26 @@ export interface ParameterSpec {
   readonly joinsPrevious?: boolean;
 }
 
+/** Tensors that lie right behind each other. */
+export interface ParameterGroup {
+  readonly begin: number;
+  readonly end: number;
+  readonly decay: boolean;
+  readonly names: readonly string[];
+}
+
 // Float32 elements in a cache line: each tensor starts on one.
 const alignment = 16;
 
 /**
- * All parameters in four flat arrays (values, gradients, first and second moments), so that the optimiser, the gradient
- * norm and later the exchange between processes each walk memory once. Decayed tensors come first.
+ * All parameters in two flat arrays, values and gradients, so that the optimiser, the gradient norm and the exchange
+ * between processes each walk memory once. Decayed tensors come first.
  */
 export class ParameterStore {
   readonly values: FloatTensor;
   readonly grads: FloatTensor;
-  readonly firstMoments: FloatTensor;
-  readonly secondMoments: FloatTensor;
+  /** Elements of each flat array, padding between tensors counted. */
+  readonly length: number;
   /** Elements of the flat arrays that weight decay applies to: [0, decayedLength). */
   readonly decayedLength: number;
   /** Trained values, padding not counted. */
@@ -47,11 +55,10 @@ export class ParameterStore {
     }
     this.decayedLength = decayedLength;
     this.numParameters = this.specs.reduce((sum, spec) => sum + sizeOf(spec.shape), 0);
+    this.length = length;
     const flat = () => tensorAt("float32", allocateAligned(length * 4), 0, [length]);
     this.values = flat();
     this.grads = flat();
-    this.firstMoments = flat();
-    this.secondMoments = flat();
   }
 
   /** The parameter called `name`. */
@@ -77,9 +84,34 @@ export class ParameterStore {
     return this.#parameter(first, this.#offset(first), [total, ...inner]);
   }
 
-  /** One view for each parameter into `flat`, which is one of the four arrays. */
+  /**
+   * The flat memory in pieces that belong together, in rising order and without gaps: tensors that lie right behind each
+   * other, with the padding that follows. Each begins at a multiple of 16 elements.
+   */
+  groups(): ParameterGroup[] {
+    const groups: { begin: number; end: number; decay: boolean; names: string[] }[] = [];
+    for (const { name, decay, joinsPrevious } of this.specs) {
+      const begin = this.#offset(name);
+      const last = groups.at(-1);
+      if (last) last.end = begin;
+      if (joinsPrevious && last) last.names.push(name);
+      else groups.push({ begin, end: begin, decay, names: [name] });
+    }
+    const last = groups.at(-1);
+    if (last) last.end = this.length;
+    return groups;
+  }
+
+  /** One view for each parameter into `flat`, which has the layout of the values. */
   views(flat: FloatTensor): Map<string, FloatTensor> {
     return new Map(this.specs.map(({ name, shape }) => [name, this.#view(flat, this.#offset(name), shape)]));
+  }
+
+  /** The flat array that {@link views} would cut into `tensors`; a copy. */
+  flattened(tensors: ReadonlyMap<string, FloatTensor>): Float32Array {
+    const flat = new Float32Array(this.length);
+    for (const [name, { data }] of tensors) flat.set(data, this.#offset(name));
+    return flat;
   }
 
   #parameter(name: string, offset: number, shape: readonly number[]): Parameter {
