@@ -1,8 +1,10 @@
 import { availableParallelism } from "node:os";
-import { CaiError, type FloatTensor, setThreads } from "@cai/native";
+import { CaiError, type Communicator, type FloatTensor, setThreads } from "@cai/native";
+import type { GradientCodec } from "@cai/squinch";
 import { Arena } from "./autograd/arena.js";
 import { Tape } from "./autograd/tape.js";
 import type { Recipe } from "./config/recipe.js";
+import type { ExchangeState } from "./distributed/exchange-state.js";
 import { Transformer } from "./model/transformer.js";
 import { AdamW, type StepOutcome } from "./optim/adamw.js";
 
@@ -15,8 +17,29 @@ export interface MicroBatch {
 }
 
 export interface StepResult extends StepOutcome {
-  /** Mean cross-entropy over the loss tokens of the step, in nats. */
+  /** Mean cross-entropy over the loss tokens of the step, those of all ranks, in nats. */
   readonly loss: number;
+  /** Loss tokens of the step on all ranks. */
+  readonly lossTokens: number;
+  /** Absent with a single rank. */
+  readonly exchange?: ExchangeFigures;
+}
+
+/** What a step's exchange took on this rank. */
+export interface ExchangeFigures {
+  /** Bytes of gradients given to other ranks. */
+  readonly bytesSent: number;
+  /** Bytes of parameters given to other ranks, where the mode is `sharded`. */
+  readonly parameterBytesSent: number;
+  /** Time that this rank waited for others, not having anything left to compute. */
+  readonly exposedMs: number;
+}
+
+/** Parameters and moments as whole tensors by name, in float32. */
+export interface FullState {
+  readonly parameters: Map<string, FloatTensor>;
+  readonly firstMoments: Map<string, FloatTensor>;
+  readonly secondMoments: Map<string, FloatTensor>;
 }
 
 export interface TrainerOptions {
@@ -24,6 +47,10 @@ export interface TrainerOptions {
   initialWeights?: ReadonlyMap<string, FloatTensor>;
   /** Sees the gradients of a step before they are clipped and applied; the tensors change with the next step. */
   onGradients?: (gradients: ReadonlyMap<string, FloatTensor>) => void;
+  /** The ranks that train together; this process alone when absent. Every rank makes its Trainer at the same time. */
+  communicator?: Communicator;
+  /** Instead of the recipe's `distributed.exchange`. */
+  codec?: GradientCodec;
 }
 
 /** A model with its optimiser: forward and backward over micro-batches, then one update. */
@@ -77,8 +104,40 @@ export class Trainer {
     let loss = 0;
     for (const batch of microBatches) loss += this.#forwardBackward(batch, 1 / lossTokens);
     this.#onGradients?.(this.gradients());
-    return { loss: loss / lossTokens, ...this.optimizer.step(lr) };
+    return { loss: loss / lossTokens, lossTokens, ...this.optimizer.step(lr) };
   }
+
+  /**
+   * Parameters and moments, whoever holds them; every rank must call it. What this rank holds whole is its own memory,
+   * the rest a copy.
+   */
+  fullState(): FullState {
+    const { parameters } = this.model;
+    return {
+      parameters: this.parameters(),
+      firstMoments: parameters.views(this.optimizer.firstMoments),
+      secondMoments: parameters.views(this.optimizer.secondMoments),
+    };
+  }
+
+  /** Takes over the values that were written into the tensors of `state`, which {@link fullState} gave. */
+  restoreFullState(_state: FullState): void {}
+
+  /** What this rank's exchange carries from step to step; undefined when that is nothing. */
+  exchangeState(): ExchangeState | undefined {
+    return undefined;
+  }
+
+  /**
+   * Goes on with what {@link exchangeState} gave, bit by bit when the number of ranks is the same; on another number
+   * what errors were left is dealt out anew, and their sum stays.
+   *
+   * @param states those of all ranks of the checkpoint, in their order.
+   */
+  restoreExchangeState(_states: readonly ExchangeState[]): void {}
+
+  /** Ends the exchange's own communicators, not the one it was given; every rank calls it. */
+  close(): void {}
 
   /** Summed cross-entropy of one batch in nats; the model does not change. */
   evaluate(batch: MicroBatch): number {

@@ -3,8 +3,7 @@ import { z } from "zod";
 import { type LoadedCheckpoint, saveCheckpoint } from "./checkpoint/index.js";
 import type { BatchLoader, LoaderState } from "./data/index.js";
 import { huggingFaceConfig } from "./model/hugging-face-config.js";
-import type { ParameterStore } from "./model/parameter-store.js";
-import type { Trainer } from "./trainer.js";
+import type { FullState, Trainer } from "./trainer.js";
 
 /** What a run counts, besides weights, moments and data position. */
 export interface Counters {
@@ -37,9 +36,10 @@ export interface TrainingParts {
 /** Saves all that an exact resume needs. @returns the checkpoint's folder. */
 export async function saveTrainingState(runDir: string, step: number, parts: TrainingParts): Promise<string> {
   const { trainer, batches, counters, tokenizer } = parts;
+  const full = trainer.fullState();
   const content = {
     step,
-    tensors: { model: trainer.parameters(), optimizer: moments(trainer.model.parameters) },
+    tensors: { model: full.parameters, optimizer: moments(full) },
     state: { updates: trainer.optimizer.updates, counters, data: batches.state },
     recipe: trainer.recipe,
     config: huggingFaceConfig(trainer.recipe.model),
@@ -49,13 +49,10 @@ export async function saveTrainingState(runDir: string, step: number, parts: Tra
 }
 
 /** The optimiser's moments under the names that torch's AdamW gives them. */
-function moments(store: ParameterStore): Map<string, FloatTensor> {
+function moments({ firstMoments, secondMoments }: FullState): Map<string, FloatTensor> {
   const suffixed = (tensors: ReadonlyMap<string, FloatTensor>, suffix: string) =>
     [...tensors].map(([name, tensor]) => [`${name}.${suffix}`, tensor] as const);
-  return new Map([
-    ...suffixed(store.views(store.firstMoments), "exp_avg"),
-    ...suffixed(store.views(store.secondMoments), "exp_avg_sq"),
-  ]);
+  return new Map([...suffixed(firstMoments, "exp_avg"), ...suffixed(secondMoments, "exp_avg_sq")]);
 }
 
 /** Puts weights, moments and counters of a checkpoint back. @returns the loader's state. */
@@ -70,8 +67,10 @@ export async function restoreTrainingState(
       cause: parsed.error,
     });
   }
-  await readInto(checkpoint, "model", trainer.parameters());
-  await readInto(checkpoint, "optimizer", moments(trainer.model.parameters));
+  const full = trainer.fullState();
+  await readInto(checkpoint, "model", full.parameters);
+  await readInto(checkpoint, "optimizer", moments(full));
+  trainer.restoreFullState(full);
   trainer.optimizer.updates = parsed.data.updates;
   Object.assign(counters, parsed.data.counters);
   // The loader checks it: only it knows what its state must be.

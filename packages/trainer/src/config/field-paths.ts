@@ -47,7 +47,8 @@ function allPaths(): string[] {
 function pathsOf(schema: z.ZodObject, prefix: string): string[] {
   return Object.entries(schema.shape).flatMap(([name, field]) => {
     const path = prefix + name;
-    return field instanceof z.ZodObject ? [path, ...pathsOf(field, `${path}.`)] : [path];
+    const section = field instanceof z.ZodPrefault ? field.unwrap() : field;
+    return section instanceof z.ZodObject ? [path, ...pathsOf(section, `${path}.`)] : [path];
   });
 }
 

@@ -70,14 +70,46 @@ const scheduleSchema = z.strictObject({
   decaySteps: integer(0, 1_000_000_000).exactOptional(),
 });
 
+const distributedSchema = z.strictObject({
+  /** What gradients travel as between ranks: float32, bf16, or 6 bits by Squinch. */
+  exchange: choice("float32", "bf16", "squinch").default("float32"),
+  /** Every rank steps all parameters, or the owner of a shard steps it and spreads the result. */
+  mode: choice("replicated", "sharded").default("replicated"),
+  /** What parameters travel as; only for `sharded`. */
+  parameterType: choice("float32", "bf16").default("float32"),
+  /** Squinch's decode levels. */
+  codebook: choice("sqrt", "adam").default("sqrt"),
+  rounding: choice("nearest", "stochastic").default("nearest"),
+  /** Adds what an encoding lost to the next step's gradient. */
+  errorFeedback: flag().default(false),
+  /** Sends a measured gain with each shard, which undoes Squinch's shrinking on average. */
+  gain: flag().default(false),
+  /** One codec for all tensors, or one chosen for each from its measured quality. */
+  policy: choice("uniform", "measured").default("uniform"),
+  /** Steps between the measurements of `measured`. */
+  policyEvery: integer(1, 1_000_000).default(100),
+  /** Float32 gradient that is exchanged at once, in MiB. */
+  bucketMiB: positive(65_536).default(4),
+  /** 2: exact inside a node, by `exchange` between nodes. */
+  levels: integer(1, 2).default(1),
+  /** Consecutive ranks that make a node; 0 is by machine. Only for two levels. */
+  ranksPerNode: integer(0, 65_536).default(0),
+  /** How long a rank may be silent before the others give up, in seconds. */
+  timeoutS: positive(86_400).default(60),
+  /** Time between signs of life, in seconds. */
+  heartbeatS: positive(3600).default(1),
+});
+
 const fieldsSchema = z.strictObject({
   name: folderName(),
   seed: integer(0, Number.MAX_SAFE_INTEGER).default(1),
   model: modelSchema,
   data: dataSchema,
-  /** Sequences in a micro-batch. */
+  /** How several ranks work together; with one, nothing is exchanged. */
+  distributed: distributedSchema.prefault({}),
+  /** Sequences in a micro-batch of one rank. */
   batchSize: integer(1, 65_536),
-  /** Micro-batches in a step. */
+  /** Micro-batches in a step of one rank. */
   gradAccumSteps: integer(1, 65_536).default(1),
   /** Optimiser steps of the whole run. */
   steps: integer(1, 1_000_000_000),

@@ -10,6 +10,7 @@ export function addRelationIssues(recipe: RecipeFields, context: z.RefinementCtx
   checkHeads(recipe, report);
   checkSizes(recipe, report);
   checkSchedule(recipe, report);
+  checkDistributed(recipe, report);
 }
 
 function checkHeads({ model }: RecipeFields, report: Report): void {
@@ -57,4 +58,28 @@ function checkSchedule({ steps, schedule }: RecipeFields, report: Report): void 
     const room = steps - warmupSteps;
     report("schedule.decaySteps", `at most ${room} (steps ${steps} less warmupSteps ${warmupSteps})`, decaySteps);
   }
+}
+
+function checkDistributed({ distributed }: RecipeFields, report: Report): void {
+  const { exchange, mode, levels } = distributed;
+  const only = (field: keyof typeof distributed, neutral: unknown, holds: boolean, when: string) => {
+    if (holds || distributed[field] === neutral) return;
+    report(`distributed.${field}`, `${neutral} unless ${when}`, distributed[field]);
+  };
+  const squinch = exchange === "squinch";
+  const bySquinch = "distributed.exchange is squinch";
+  only("codebook", "sqrt", squinch, bySquinch);
+  only("rounding", "nearest", squinch, bySquinch);
+  only("gain", false, squinch, bySquinch);
+  only("policy", "uniform", squinch, bySquinch);
+  only(
+    "errorFeedback",
+    false,
+    exchange !== "float32",
+    "distributed.exchange is bf16 or squinch: float32 loses nothing",
+  );
+  only("parameterType", "float32", mode === "sharded", "distributed.mode is sharded");
+  only("ranksPerNode", 0, levels === 2, "distributed.levels is 2");
+  const whole = "distributed.mode is replicated: a shard's owner would be one rank of one node";
+  only("levels", 1, mode === "replicated", whole);
 }

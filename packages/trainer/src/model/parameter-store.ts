@@ -17,14 +17,14 @@ export interface ParameterSpec {
 const alignment = 16;
 
 /**
- * All parameters in four flat arrays (values, gradients, first and second moments), so that the optimiser, the gradient
- * norm and later the exchange between processes each walk memory once. Decayed tensors come first.
+ * All parameters in two flat arrays, values and gradients, so that the optimiser, the gradient norm and the exchange
+ * between processes each walk memory once. Decayed tensors come first.
  */
 export class ParameterStore {
   readonly values: FloatTensor;
   readonly grads: FloatTensor;
-  readonly firstMoments: FloatTensor;
-  readonly secondMoments: FloatTensor;
+  /** Elements of each flat array, padding between tensors counted. */
+  readonly length: number;
   /** Elements of the flat arrays that weight decay applies to: [0, decayedLength). */
   readonly decayedLength: number;
   /** Trained values, padding not counted. */
@@ -47,11 +47,10 @@ export class ParameterStore {
     }
     this.decayedLength = decayedLength;
     this.numParameters = this.specs.reduce((sum, spec) => sum + sizeOf(spec.shape), 0);
+    this.length = length;
     const flat = () => tensorAt("float32", allocateAligned(length * 4), 0, [length]);
     this.values = flat();
     this.grads = flat();
-    this.firstMoments = flat();
-    this.secondMoments = flat();
   }
 
   /** The parameter called `name`. */
@@ -77,7 +76,7 @@ export class ParameterStore {
     return this.#parameter(first, this.#offset(first), [total, ...inner]);
   }
 
-  /** One view for each parameter into `flat`, which is one of the four arrays. */
+  /** One view for each parameter into `flat`, which has the layout of the values. */
   views(flat: FloatTensor): Map<string, FloatTensor> {
     return new Map(this.specs.map(({ name, shape }) => [name, this.#view(flat, this.#offset(name), shape)]));
   }

@@ -1,0 +1,15 @@
+/** Elements [begin, end) of the flat parameter memory. */
+export interface FlatRange {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Values for some ranges of the flat parameter memory, one range behind the other. */
+export interface HeldValues {
+  readonly ranges: readonly FlatRange[];
+  readonly values: Float32Array;
+}
+
+export function lengthOf(ranges: readonly FlatRange[]): number {
+  return ranges.reduce((sum, { begin, end }) => sum + end - begin, 0);
+}
