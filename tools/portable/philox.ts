@@ -20,6 +20,38 @@ function highProduct(a: number, b: number): number {
 }
 
 /**
+ * Writes one block of Philox4x32-10, four uniform 32-bit words, to `out` from `position`: {@link philox4x32} without an
+ * allocation. The key is (k0, k1), the counter (c0, c1, c2, c3), unsigned 32-bit words, low first.
+ */
+export function philoxInto(
+  out: Uint32Array,
+  position: number,
+  k0: number,
+  k1: number,
+  c0: number,
+  c1: number,
+  c2: number,
+  c3: number,
+): void {
+  for (let round = 0; round < 10; round++) {
+    const high0 = highProduct(multiplier0, c0);
+    const high1 = highProduct(multiplier1, c2);
+    const low0 = Math.imul(multiplier0, c0) >>> 0;
+    const low1 = Math.imul(multiplier1, c2) >>> 0;
+    c0 = (high1 ^ c1 ^ k0) >>> 0;
+    c1 = low1;
+    c2 = (high0 ^ c3 ^ k1) >>> 0;
+    c3 = low0;
+    k0 = (k0 + weyl0) >>> 0;
+    k1 = (k1 + weyl1) >>> 0;
+  }
+  out[position] = c0;
+  out[position + 1] = c1;
+  out[position + 2] = c2;
+  out[position + 3] = c3;
+}
+
+/**
  * One block of Philox4x32-10: four uniform 32-bit words as a function of key and counter.
  *
  * @param key two 32-bit words, low first. @param counter four 32-bit words, low first.
@@ -28,25 +60,13 @@ function highProduct(a: number, b: number): number {
  * Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011.
  */
 export function philox4x32(key: readonly [number, number], counter: PhiloxWords): PhiloxWords {
-  let [key0, key1] = key;
-  let [c0, c1, c2, c3] = counter;
-  for (let round = 0; round < 10; round++) {
-    const high0 = highProduct(multiplier0, c0);
-    const high1 = highProduct(multiplier1, c2);
-    const low0 = Math.imul(multiplier0, c0) >>> 0;
-    const low1 = Math.imul(multiplier1, c2) >>> 0;
-    c0 = (high1 ^ c1 ^ key0) >>> 0;
-    c1 = low1;
-    c2 = (high0 ^ c3 ^ key1) >>> 0;
-    c3 = low0;
-    key0 = (key0 + weyl0) >>> 0;
-    key1 = (key1 + weyl1) >>> 0;
-  }
-  return [c0, c1, c2, c3];
+  const out = new Uint32Array(4);
+  philoxInto(out, 0, ...key, ...counter);
+  return [...out] as unknown as PhiloxWords;
 }
 
-/** Low and high 32-bit words of an integer from 0 to 2⁶⁴ − 1. */
-function wordsOf(value: bigint | number, name: string): [number, number] {
+/** Low and high 32-bit words of an integer from 0 to 2⁶⁴ − 1. @throws CaiError `E_ARGUMENT`. */
+export function wordsOf(value: bigint | number, name: string): [number, number] {
   if (typeof value === "number" && !Number.isSafeInteger(value)) {
     throw new CaiError("E_ARGUMENT", "Philox", `${name} must be a bigint or a safe integer, got ${value}`);
   }

@@ -25,6 +25,9 @@ export {
   TokenDataset,
   Tokenizer,
 } from "./data/index.js";
+export type { ExchangeFigures } from "./distributed/data-parallel.js";
+export type { ExchangeState } from "./distributed/exchange-state.js";
+export type { FlatRange, HeldValues } from "./distributed/held-values.js";
 export { type Evaluation, evaluate } from "./evaluate.js";
 export { type GenerateOptions, generateTokens } from "./generate/generate.js";
 export { type SamplingOptions, sampleToken } from "./generate/sampler.js";
@@ -33,7 +36,6 @@ export { type MetricsRecord, type RunSummary, readMetrics, writeReport } from ".
 export { recipeByName, recipes } from "./recipes/index.js";
 export { type TrainHooks, type TrainJob, train } from "./train.js";
 export {
-  type ExchangeFigures,
   type FullState,
   type MicroBatch,
   type StepResult,

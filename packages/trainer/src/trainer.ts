@@ -1,10 +1,12 @@
 import { availableParallelism } from "node:os";
-import { CaiError, type Communicator, type FloatTensor, setThreads } from "@cai/native";
+import { CaiError, type Communicator, type FloatTensor, floatTensor, setThreads } from "@cai/native";
 import type { GradientCodec } from "@cai/squinch";
 import { Arena } from "./autograd/arena.js";
 import { Tape } from "./autograd/tape.js";
 import type { Recipe } from "./config/recipe.js";
+import { DataParallel, type ExchangeFigures } from "./distributed/data-parallel.js";
 import type { ExchangeState } from "./distributed/exchange-state.js";
+import { takeOut } from "./distributed/held-values.js";
 import { Transformer } from "./model/transformer.js";
 import { AdamW, type StepOutcome } from "./optim/adamw.js";
 
@@ -23,16 +25,6 @@ export interface StepResult extends StepOutcome {
   readonly lossTokens: number;
   /** Absent with a single rank. */
   readonly exchange?: ExchangeFigures;
-}
-
-/** What a step's exchange took on this rank. */
-export interface ExchangeFigures {
-  /** Bytes of gradients given to other ranks. */
-  readonly bytesSent: number;
-  /** Bytes of parameters given to other ranks, where the mode is `sharded`. */
-  readonly parameterBytesSent: number;
-  /** Time that this rank waited for others, not having anything left to compute. */
-  readonly exposedMs: number;
 }
 
 /** Parameters and moments as whole tensors by name, in float32. */
@@ -60,15 +52,23 @@ export class Trainer {
   readonly optimizer: AdamW;
   readonly #arena = new Arena();
   readonly #onGradients: TrainerOptions["onGradients"];
+  /** Absent with a single rank: then nothing is exchanged. */
+  readonly #parallel: DataParallel | undefined;
 
   constructor(recipe: Recipe, options: TrainerOptions = {}) {
     setThreads(recipe.threads > 0 ? recipe.threads : availableParallelism());
     this.recipe = recipe;
     this.model = new Transformer(recipe.model);
-    this.optimizer = new AdamW(this.model.parameters, recipe.optim);
     this.#onGradients = options.onGradients;
+    const { parameters } = this.model;
     if (options.initialWeights) copyTensors(options.initialWeights, this.parameters(), "initialWeights");
     else this.model.initialise(recipe.seed);
+    const { communicator, codec } = options;
+    if (communicator && communicator.size > 1) {
+      this.#parallel = new DataParallel(parameters, communicator, recipe, codec);
+    }
+    const { owned: ranges, masters } = this.#parallel ?? {};
+    this.optimizer = new AdamW(parameters, recipe.optim, { ...(ranges && { ranges }), ...(masters && { masters }) });
   }
 
   get numParameters(): number {
@@ -91,20 +91,36 @@ export class Trainer {
   }
 
   /**
-   * One optimiser step on the mean loss over all loss tokens of `microBatches`.
+   * One optimiser step on the mean loss over all loss tokens of `microBatches`, those of all ranks. With several ranks
+   * every rank must call it; it blocks until they have exchanged their gradients.
    *
    * @param lr the step's learning rate; the recipe's peak rate when absent.
+   * @throws CaiError `E_ARGUMENT`; `E_COMM` when a rank died or hangs.
    */
   step(microBatches: readonly MicroBatch[], lr = this.recipe.optim.lr): StepResult {
-    const lossTokens = microBatches.reduce((sum, batch) => sum + batch.lossTokens, 0);
-    if (lossTokens === 0) {
+    const parallel = this.#parallel;
+    const ownTokens = microBatches.reduce((sum, batch) => sum + batch.lossTokens, 0);
+    const lossTokens = parallel ? parallel.totalOf(ownTokens) : ownTokens;
+    if (lossTokens === 0 || microBatches.length === 0) {
       throw new CaiError("E_ARGUMENT", "trainer", "a step needs at least one target that is not -1, got none");
     }
     this.model.parameters.grads.data.fill(0);
     let loss = 0;
-    for (const batch of microBatches) loss += this.#forwardBackward(batch, 1 / lossTokens);
+    for (const [i, batch] of microBatches.entries()) {
+      loss += this.#forwardBackward(batch, 1 / lossTokens, i === microBatches.length - 1);
+    }
+    if (parallel) return this.#finishTogether(parallel, loss, lossTokens, lr);
     this.#onGradients?.(this.gradients());
     return { loss: loss / lossTokens, lossTokens, ...this.optimizer.step(lr) };
+  }
+
+  #finishTogether(parallel: DataParallel, ownLoss: number, lossTokens: number, lr: number): StepResult {
+    parallel.finish();
+    this.#onGradients?.(this.gradients());
+    const { loss, ...agreed } = parallel.agree(ownLoss, this.optimizer.sumOfSquares());
+    const outcome = this.optimizer.step(lr, agreed);
+    if (!outcome.skipped) parallel.commit();
+    return { loss: loss / lossTokens, lossTokens, ...outcome, exchange: parallel.figures() };
   }
 
   /**
@@ -112,20 +128,29 @@ export class Trainer {
    * the rest a copy.
    */
   fullState(): FullState {
-    const { parameters } = this.model;
+    const store = this.model.parameters;
+    const { firstMoments, secondMoments } = this.optimizer;
+    const { masters } = this.#parallel ?? {};
     return {
-      parameters: this.parameters(),
-      firstMoments: parameters.views(this.optimizer.firstMoments),
-      secondMoments: parameters.views(this.optimizer.secondMoments),
+      parameters: masters ? store.views(this.#whole(flatTensor(masters))) : this.parameters(),
+      firstMoments: store.views(this.#whole(firstMoments)),
+      secondMoments: store.views(this.#whole(secondMoments)),
     };
   }
 
-  /** Takes over the values that were written into the tensors of `state`, which {@link fullState} gave. */
-  restoreFullState(_state: FullState): void {}
+  /** Takes over the values that were written into the tensors of `state`, which {@link fullState} gave; so must all ranks. */
+  restoreFullState(state: FullState): void {
+    const owned = this.#parallel?.owned;
+    if (!owned) return;
+    const flat = (tensors: ReadonlyMap<string, FloatTensor>) => this.model.parameters.flattened(tensors);
+    this.#parallel?.adoptParameters(flat(state.parameters));
+    this.optimizer.firstMoments.data.set(takeOut(owned, flat(state.firstMoments)).values);
+    this.optimizer.secondMoments.data.set(takeOut(owned, flat(state.secondMoments)).values);
+  }
 
   /** What this rank's exchange carries from step to step; undefined when that is nothing. */
   exchangeState(): ExchangeState | undefined {
-    return undefined;
+    return this.#parallel?.exchangeState();
   }
 
   /**
@@ -134,10 +159,14 @@ export class Trainer {
    *
    * @param states those of all ranks of the checkpoint, in their order.
    */
-  restoreExchangeState(_states: readonly ExchangeState[]): void {}
+  restoreExchangeState(states: readonly ExchangeState[]): void {
+    this.#parallel?.restoreExchangeState(states);
+  }
 
   /** Ends the exchange's own communicators, not the one it was given; every rank calls it. */
-  close(): void {}
+  close(): void {
+    this.#parallel?.close();
+  }
 
   /** Summed cross-entropy of one batch in nats; the model does not change. */
   evaluate(batch: MicroBatch): number {
@@ -147,11 +176,16 @@ export class Trainer {
     return loss;
   }
 
-  #forwardBackward(batch: MicroBatch, gradScale: number): number {
+  #forwardBackward(batch: MicroBatch, gradScale: number, isLast: boolean): number {
     const tape = new Tape(this.#arena, { recording: true });
     const loss = this.#loss(tape, batch, gradScale);
-    tape.backward();
+    tape.backward(isLast ? this.#parallel?.begin(tape, this.optimizer.updates) : undefined);
     return loss;
+  }
+
+  /** What all ranks hold of something, in the layout of the flat memory. */
+  #whole(held: FloatTensor): FloatTensor {
+    return this.#parallel?.owned ? flatTensor(this.#parallel.gatherOwned(held.data)) : held;
   }
 
   #loss(tape: Tape, batch: MicroBatch, gradScale: number): number {
@@ -164,6 +198,10 @@ export class Trainer {
       gradScale,
     });
   }
+}
+
+function flatTensor(data: Float32Array): FloatTensor {
+  return floatTensor(data, [data.length]);
 }
 
 /** Copies every tensor of `to` from its namesake. @throws CaiError `E_FORMAT` naming what is missing or misshapen. */

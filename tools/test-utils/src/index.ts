@@ -1,5 +1,6 @@
 export { type AllCloseOptions, expectAllClose } from "./all-close.js";
 export { finiteDifference } from "./finite-difference.js";
+export { type MemoryRank, memoryRanks } from "./memory-ranks.js";
 export {
   installedFamilies,
   launcherOf,

@@ -60,7 +60,7 @@ export function attention(tape: Tape, qkv: Variable, options: AttentionOptions):
     [queryHeads(fused, options), keyHeads(fused, options), valueHeads(fused, options)] as const;
   const all = (matrix: FloatTensor) => headsView(matrix, options, 0, numHeads);
   attentionForward(...heads(qkv.value), all(out.value), lse, settings);
-  tape.record(out, [lse], (dout) => {
+  tape.record(out, [lse], [], (dout) => {
     const { tensor: dqkv, accumulate } = tape.gradientOf(qkv);
     if (accumulate) throw new Error("a fused projection has one attention");
     attentionBackward(all(dout), ...heads(qkv.value), all(out.value), lse, ...heads(dqkv), settings);

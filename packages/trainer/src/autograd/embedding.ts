@@ -11,7 +11,8 @@ export function embedding(
   const out = tape.variable([ids.shape[0] as number, table.value.shape[1] as number]);
   embeddingForward(ids, table.value, out.value);
   if (learned) embeddingForward(learned.positions, learned.table.value, out.value, { accumulate: true });
-  tape.record(out, [], (dout) => {
+  const parameters = learned ? [table, learned.table] : [table];
+  tape.record(out, [], parameters, (dout) => {
     embeddingBackward(ids, dout, table.grad);
     if (learned) embeddingBackward(learned.positions, dout, learned.table.grad);
   });

@@ -8,7 +8,7 @@ export function siluGated(tape: Tape, x: Variable): Variable {
   const size = both / 2;
   const y = tape.variable([rows, size]);
   siluGatedForward(columns(x.value, 0, size), columns(x.value, size, size), y.value);
-  tape.record(y, [], (dy) => {
+  tape.record(y, [], [], (dy) => {
     const { tensor: dx, accumulate } = tape.gradientOf(x);
     if (accumulate) throw new Error("a gated pair has one use");
     siluGatedBackward(

@@ -25,6 +25,7 @@ export function headNorm(
   tape.record(
     out,
     parts.map(({ rstd }) => rstd),
+    parts.map(({ weight }) => weight),
     (dout) => {
       const { tensor: dqkv, accumulate } = tape.gradientOf(qkv);
       if (accumulate) throw new Error("a fused projection has one head norm");

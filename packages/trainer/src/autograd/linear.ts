@@ -27,7 +27,8 @@ export function linear(tape: Tape, x: Variable, weight: Parameter, options: Line
     ...(preActivation && { preActivation }),
     ...(addend && { addend: addend.value }),
   });
-  tape.record(out, preActivation ? [preActivation] : [], (outputGrad) => {
+  const parameters = bias ? [weight, bias] : [weight];
+  tape.record(out, preActivation ? [preActivation] : [], parameters, (outputGrad) => {
     const dy =
       activation && preActivation ? throughActivation(tape, outputGrad, preActivation, activation) : outputGrad;
     linearBackward(tape, x, weight, dy, transposed);

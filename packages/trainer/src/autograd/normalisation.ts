@@ -6,7 +6,7 @@ export function rmsNorm(tape: Tape, x: Variable, weight: Parameter, eps: number)
   const y = tape.variable(x.value.shape);
   const rstd = tape.arena.take([x.value.shape[0] as number]);
   rmsNormForward(x.value, weight.value, y.value, rstd, { eps });
-  tape.record(y, [rstd], (dy) => {
+  tape.record(y, [rstd], [weight], (dy) => {
     const { tensor: dx, accumulate } = tape.gradientOf(x);
     rmsNormBackward(dy, x.value, weight.value, rstd, dx, weight.grad, { accumulate });
   });
@@ -26,7 +26,7 @@ export function layerNorm(
   const mean = tape.arena.take([rows]);
   const rstd = tape.arena.take([rows]);
   layerNormForward(x.value, weight.value, bias?.value ?? null, y.value, mean, rstd, { eps });
-  tape.record(y, [mean, rstd], (dy) => {
+  tape.record(y, [mean, rstd], bias ? [weight, bias] : [weight], (dy) => {
     const { tensor: dx, accumulate } = tape.gradientOf(x);
     const dbias: FloatTensor | null = bias?.grad ?? null;
     layerNormBackward(dy, x.value, weight.value, mean, rstd, dx, weight.grad, dbias, { accumulate });

@@ -13,12 +13,22 @@ export interface Parameter extends Variable {
   grad: FloatTensor;
 }
 
+/** Is told how far a backward pass has come. */
+export interface BackwardObserver {
+  /** The gradient of `parameter` will not change any more in this pass. */
+  onFinal(parameter: Parameter): void;
+  /** Between two ops. */
+  onProgress(): void;
+}
+
 interface Entry {
   readonly output: Variable;
   /** False for an op that changed `output` in place: its memory belongs to the entry that made it. */
   readonly owner: boolean;
   readonly saved: readonly Tensor[];
   readonly backward: (outputGrad: FloatTensor) => void;
+  /** Parameters that no earlier op has used: the last to add to their gradients is this one's backward. */
+  readonly firstUses: readonly Parameter[];
 }
 
 /**
@@ -33,6 +43,7 @@ export class Tape {
   /** Whether gradients are wanted; without, ops save nothing. */
   readonly recording: boolean;
   readonly #entries: Entry[] = [];
+  readonly #used = new Set<Parameter>();
 
   constructor(arena: Arena, { recording }: { recording: boolean }) {
     this.arena = arena;
@@ -44,15 +55,29 @@ export class Tape {
     return { value: this.arena.take(shape) };
   }
 
-  /** Notes how the gradient of `output` reaches its inputs; `saved` are arena tensors that only `backward` reads. */
-  record(output: Variable, saved: readonly Tensor[], backward: (outputGrad: FloatTensor) => void): void {
-    if (this.recording) this.#entries.push({ output, owner: true, saved, backward });
-    else for (const tensor of saved) this.arena.release(tensor);
+  /**
+   * Notes how the gradient of `output` reaches its inputs.
+   *
+   * @param saved arena tensors that only `backward` reads. @param parameters whose gradients `backward` adds to.
+   */
+  record(
+    output: Variable,
+    saved: readonly Tensor[],
+    parameters: readonly Parameter[],
+    backward: (outputGrad: FloatTensor) => void,
+  ): void {
+    if (this.recording) {
+      const firstUses = parameters.filter((parameter) => !this.#used.has(parameter));
+      for (const parameter of firstUses) this.#used.add(parameter);
+      this.#entries.push({ output, owner: true, saved, backward, firstUses });
+    } else {
+      for (const tensor of saved) this.arena.release(tensor);
+    }
   }
 
   /** Notes an op that overwrote `variable`; `backward` turns its gradient, in place, into that from before the op. */
   recordInPlace(variable: Variable, backward: (grad: FloatTensor) => void): void {
-    if (this.recording) this.#entries.push({ output: variable, owner: false, saved: [], backward });
+    if (this.recording) this.#entries.push({ output: variable, owner: false, saved: [], backward, firstUses: [] });
   }
 
   /** Where to write the gradient of `input`, and whether to add to what is there. */
@@ -72,11 +97,21 @@ export class Tape {
     delete output.grad;
   }
 
+  /**
+   * The parameters that ops on the tape have used, in the order in which {@link backward} finishes their gradients; the
+   * gradient of any other is final already.
+   */
+  finalOrder(): Parameter[] {
+    return [...this.#used].reverse();
+  }
+
   /** Runs every closure, last first, and empties the tape. An output without a gradient is passed over. */
-  backward(): void {
+  backward(observer?: BackwardObserver): void {
     for (let entry = this.#entries.pop(); entry; entry = this.#entries.pop()) {
-      const { output, owner, saved, backward } = entry;
+      const { output, owner, saved, backward, firstUses } = entry;
       if (output.grad) backward(output.grad);
+      if (observer) for (const parameter of firstUses) observer.onFinal(parameter);
+      observer?.onProgress();
       if (!owner) continue;
       if (output.grad) this.arena.release(output.grad);
       delete output.grad;

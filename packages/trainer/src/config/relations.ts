@@ -61,7 +61,7 @@ function checkSchedule({ steps, schedule }: RecipeFields, report: Report): void 
 }
 
 function checkDistributed({ distributed }: RecipeFields, report: Report): void {
-  const { exchange, mode, levels } = distributed;
+  const { exchange, mode, levels, rounding } = distributed;
   const only = (field: keyof typeof distributed, neutral: unknown, holds: boolean, when: string) => {
     if (holds || distributed[field] === neutral) return;
     report(`distributed.${field}`, `${neutral} unless ${when}`, distributed[field]);
@@ -71,6 +71,7 @@ function checkDistributed({ distributed }: RecipeFields, report: Report): void {
   only("codebook", "sqrt", squinch, bySquinch);
   only("rounding", "nearest", squinch, bySquinch);
   only("gain", false, squinch, bySquinch);
+  only("gain", false, rounding === "nearest", "distributed.rounding is nearest: stochastic rounding needs no gain");
   only("policy", "uniform", squinch, bySquinch);
   only(
     "errorFeedback",

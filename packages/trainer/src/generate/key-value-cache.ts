@@ -63,7 +63,7 @@ export class KeyValueCache {
       lse,
       { ...attentionSettings(options), queryOffset: this.#length },
     );
-    tape.record(out, [lse], () => {});
+    tape.record(out, [lse], [], () => {});
     return out;
   }
 }

@@ -13,6 +13,14 @@ export interface ParameterSpec {
   readonly joinsPrevious?: boolean;
 }
 
+/** Tensors that lie right behind each other. */
+export interface ParameterGroup {
+  readonly begin: number;
+  readonly end: number;
+  readonly decay: boolean;
+  readonly names: readonly string[];
+}
+
 // Float32 elements in a cache line: each tensor starts on one.
 const alignment = 16;
 
@@ -76,9 +84,34 @@ export class ParameterStore {
     return this.#parameter(first, this.#offset(first), [total, ...inner]);
   }
 
+  /**
+   * The flat memory in pieces that belong together, in rising order and without gaps: tensors that lie right behind each
+   * other, with the padding that follows. Each begins at a multiple of 16 elements.
+   */
+  groups(): ParameterGroup[] {
+    const groups: { begin: number; end: number; decay: boolean; names: string[] }[] = [];
+    for (const { name, decay, joinsPrevious } of this.specs) {
+      const begin = this.#offset(name);
+      const last = groups.at(-1);
+      if (last) last.end = begin;
+      if (joinsPrevious && last) last.names.push(name);
+      else groups.push({ begin, end: begin, decay, names: [name] });
+    }
+    const last = groups.at(-1);
+    if (last) last.end = this.length;
+    return groups;
+  }
+
   /** One view for each parameter into `flat`, which has the layout of the values. */
   views(flat: FloatTensor): Map<string, FloatTensor> {
     return new Map(this.specs.map(({ name, shape }) => [name, this.#view(flat, this.#offset(name), shape)]));
+  }
+
+  /** The flat array that {@link views} would cut into `tensors`; a copy. */
+  flattened(tensors: ReadonlyMap<string, FloatTensor>): Float32Array {
+    const flat = new Float32Array(this.length);
+    for (const [name, { data }] of tensors) flat.set(data, this.#offset(name));
+    return flat;
   }
 
   #parameter(name: string, offset: number, shape: readonly number[]): Parameter {

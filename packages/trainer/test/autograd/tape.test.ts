@@ -7,7 +7,7 @@ import { Tape, type Variable } from "../../src/autograd/tape.js";
 function scaled(tape: Tape, x: Variable, factor: number, saved: FloatTensor[] = []): Variable {
   const y = tape.variable(x.value.shape);
   y.value.data.set(x.value.data.map((value) => factor * value));
-  tape.record(y, saved, (dy) => {
+  tape.record(y, saved, [], (dy) => {
     const { tensor, accumulate } = tape.gradientOf(x);
     dy.data.forEach((grad, i) => {
       tensor.data[i] = (accumulate ? (tensor.data[i] as number) : 0) + factor * grad;
