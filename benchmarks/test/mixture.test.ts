@@ -168,7 +168,7 @@ describe("mixture model", () => {
     const arena = new Arena();
     const lossOf = (recording: boolean) => {
       const tape = new Tape(arena, { recording });
-      const loss = model.loss(tape, tokens, targets, recording ? 1 : 0);
+      const loss = model.loss(tape, { tokens, targets }, recording ? 1 : 0);
       if (recording) tape.backward();
       else arena.reset();
       return loss;

@@ -1,14 +1,10 @@
+import type { EncodeContext } from "@cai/squinch";
+
 /** Values that share a scale. */
 const blockLength = 32;
 /** 16 bytes of codes, then the scale as two bytes of bfloat16, the low one first: 4.5 bits a value. */
 const blockBytes = 18;
 const largestCode = 7;
-
-/** What is encoded beside the values, as the reduction hands it to a codec. */
-interface EncodeContext {
-  readonly residual?: Float32Array | undefined;
-  readonly residualOut?: Float32Array | undefined;
-}
 
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
@@ -44,7 +40,11 @@ export const int4Codec = {
   },
 
   /** @returns how many values were not finite. */
-  encode(x: Float32Array, out: Uint8Array, { residual, residualOut = residual }: EncodeContext): { nonFinite: number } {
+  encode(
+    x: Float32Array,
+    out: Uint8Array,
+    { residual, residualOut = residual }: Pick<EncodeContext, "residual" | "residualOut">,
+  ): { nonFinite: number } {
     const block = new Float32Array(blockLength);
     let nonFinite = 0;
     for (let first = 0, at = 0; first < x.length; first += blockLength, at += blockBytes) {

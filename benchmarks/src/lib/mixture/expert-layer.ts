@@ -40,7 +40,7 @@ export function expertLayer(
 function gatherRows(tape: Tape, x: Variable, order: IntTensor): Variable {
   const out = tape.variable(x.value.shape);
   embeddingForward(order, x.value, out.value);
-  tape.record(out, [], (dout) => {
+  tape.record(out, [], [], (dout) => {
     const { tensor: dx, accumulate } = tape.gradientOf(x);
     if (!accumulate) dx.data.fill(0);
     embeddingBackward(order, dout, dx);
@@ -70,7 +70,7 @@ function experts(tape: Tape, x: Variable, { first }: Routing, up: Parameter, dow
     });
     matmul(rowsOf(hidden), expertOf(down.value, e), rowsOf(out.value), { transposeB: true });
   }
-  tape.record(out, [preActivation, hidden], (dout) => {
+  tape.record(out, [preActivation, hidden], [up, down], (dout) => {
     const { tensor: dx, accumulate } = tape.gradientOf(x);
     const dhidden = tape.arena.take([rows, hiddenSize]);
     for (const { e, begin, end } of used) {
@@ -98,7 +98,7 @@ function scatterRows(tape: Tape, y: Variable, { order, gate }: Routing, addend: 
       out.value.data[at] = (out.value.data[at] as number) + weight * (y.value.data[place * width + c] as number);
     }
   });
-  tape.record(out, [], (dout) => {
+  tape.record(out, [], [], (dout) => {
     const dy = tape.gradientOf(y).tensor;
     const dgate = tape.gradientOf(gate).tensor;
     order.data.forEach((row, place) => {

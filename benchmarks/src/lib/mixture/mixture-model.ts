@@ -1,4 +1,5 @@
 import { type FloatTensor, intTensor, randomNormal } from "@cai/native";
+import type { MicroBatch } from "@cai/trainer";
 import {
   attention,
   embedding,
@@ -81,9 +82,9 @@ export class MixtureModel {
   /**
    * Summed cross-entropy in nats, without the balance loss, whose gradient is there all the same.
    *
-   * @param tokens rows of seqLen. @param targets the token after each, −1 for none. @param gradScale 1 / loss tokens.
+   * @param batch rows of seqLen tokens. @param gradScale 1 / loss tokens.
    */
-  loss(tape: Tape, tokens: Int32Array, targets: Int32Array, gradScale: number): number {
+  loss(tape: Tape, { tokens, targets }: Pick<MicroBatch, "tokens" | "targets">, gradScale: number): number {
     let x = embedding(tape, intTensor(tokens, [tokens.length]), this.#embedding);
     this.#layers.forEach((layer, index) => {
       x = this.#layer(tape, x, layer, index, gradScale);

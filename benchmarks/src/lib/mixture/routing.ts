@@ -43,7 +43,7 @@ export function routeTopOne(tape: Tape, logits: Variable, { balance, gradScale }
     balanceLoss += balance * experts * (shares[i % experts] as number) * value;
   });
 
-  tape.record(gate, [probabilities], (dgate) => {
+  tape.record(gate, [probabilities], [], (dgate) => {
     const { tensor: dlogits, accumulate } = tape.gradientOf(logits);
     if (!accumulate) dlogits.data.fill(0);
     order.forEach((row, place) => {
