@@ -8,15 +8,15 @@ const multiplier1 = 0xcd9e8d57;
 const weyl0 = 0x9e3779b9;
 const weyl1 = 0xbb67ae85;
 
-/** The high word of a product of two 32-bit words. */
+/** The high word of a product of two 32-bit words, in 32-bit arithmetic: no sum below exceeds a word. */
 function highProduct(a: number, b: number): number {
   const a0 = a & 0xffff;
   const a1 = a >>> 16;
   const b0 = b & 0xffff;
   const b1 = b >>> 16;
-  // Each term stays below 2^53, so no bit is lost.
-  const middle = a1 * b0 + ((a0 * b0) >>> 16);
-  return (a1 * b1 + Math.floor(middle / 65536) + ((((middle & 0xffff) + a0 * b1) / 65536) >>> 0)) >>> 0;
+  const middle = (Math.imul(a1, b0) + (Math.imul(a0, b0) >>> 16)) | 0;
+  const other = (Math.imul(a0, b1) + (middle & 0xffff)) | 0;
+  return (Math.imul(a1, b1) + (middle >>> 16) + (other >>> 16)) | 0;
 }
 
 /**
@@ -36,14 +36,14 @@ export function philoxInto(
   for (let round = 0; round < 10; round++) {
     const high0 = highProduct(multiplier0, c0);
     const high1 = highProduct(multiplier1, c2);
-    const low0 = Math.imul(multiplier0, c0) >>> 0;
-    const low1 = Math.imul(multiplier1, c2) >>> 0;
-    c0 = (high1 ^ c1 ^ k0) >>> 0;
+    const low0 = Math.imul(multiplier0, c0);
+    const low1 = Math.imul(multiplier1, c2);
+    c0 = high1 ^ c1 ^ k0;
     c1 = low1;
-    c2 = (high0 ^ c3 ^ k1) >>> 0;
+    c2 = high0 ^ c3 ^ k1;
     c3 = low0;
-    k0 = (k0 + weyl0) >>> 0;
-    k1 = (k1 + weyl1) >>> 0;
+    k0 = (k0 + weyl0) | 0;
+    k1 = (k1 + weyl1) | 0;
   }
   out[position] = c0;
   out[position + 1] = c1;

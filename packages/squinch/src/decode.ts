@@ -33,7 +33,7 @@ const op = "squinch.decode";
  */
 export function decode(bytes: Uint8Array, n: number, options: DecodeOptions = {}): Float32Array {
   checkOptions(options, op);
-  const { accumulate = false, scale = 1, codebook = "sqrt", gain = false } = options;
+  const { accumulate = false, scale = 1, codebook = "sqrt", gain = false, out: given } = options;
   const tables = tablesOf(codebook, op);
   checkCount(n, op);
   checkFlag(accumulate, "accumulate", op);
@@ -41,7 +41,7 @@ export function decode(bytes: Uint8Array, n: number, options: DecodeOptions = {}
   checkScale(scale);
   checkArray(bytes, "bytes", ["Uint8Array"], op);
   checkBytes(bytes, n, gain);
-  const out = options.out ?? newValues(n, accumulate);
+  const out = given ?? newValues(n, accumulate);
   checkArray(out, "out", ["Float32Array"], op);
   checkLength(out, "out", n, "n", op);
   checkApart(bytes, "bytes", out, "out", op);

@@ -20,7 +20,7 @@ export interface EncodeOptions {
   codebook?: CodebookName;
   /**
    * `nearest` (default), or `stochastic`: each value becomes one of its two neighbours at random, such that its mean is
-   * the value (inside the range: magnitudes up to about 1.5e9).
+   * the value (up to magnitudes of 1.46e9).
    */
   rounding?: "nearest" | "stochastic";
   /** Which random numbers stochastic rounding uses, 0 to 2⁶⁴ − 1. Default 0. */

@@ -1,9 +1,9 @@
 import { createRequire } from "node:module";
 import { CaiError, type CaiErrorCode, isCaiError } from "@cai/portable/error";
+import { adaptNative, type NativeSquinch } from "./native-adapter.js";
 import type { BlockOps } from "./native-ops.js";
 
-/** What is used of `@cai/native`; it is never imported, so that nothing needs it. */
-interface NativePackage extends Partial<BlockOps> {
+interface NativePackage extends Partial<NativeSquinch> {
   backendInfo?(): { readonly backend: string; readonly reason?: string };
 }
 
@@ -36,10 +36,11 @@ export function loadNative(): BlockOps | undefined {
 function checked(found: NativePackage): BlockOps {
   const info = found.backendInfo?.();
   if (info?.backend !== "cpu") throw new CaiError("E_LOAD", "squinch", info?.reason ?? "@cai/native tells no backend");
-  if (!found.squinchEncode || !found.squinchDecode) {
+  const { squinchEncode, squinchDecode } = found;
+  if (!squinchEncode || !squinchDecode) {
     throw new CaiError("E_LOAD", "squinch", "this @cai/native has no squinch operations: update it");
   }
-  return found as BlockOps;
+  return adaptNative({ squinchEncode, squinchDecode });
 }
 
 function explained(cause: unknown): CaiError {

@@ -41,7 +41,8 @@ export interface DecodeJob {
 
 /**
  * Encoding and decoding of whole vectors: portable here, native in `@cai/native`, and the same bytes from both.
- * Callers have checked every argument (types, lengths, overlaps, detached or shared memory); native code may check again.
+ * Callers have checked every argument (types, lengths, overlaps, detached or shared memory). `native-adapter.ts` makes it
+ * of the operations of `@cai/native`.
  *
  * NOTES for whoever implements it; FORMAT.md has the wire format.
  *

@@ -19,6 +19,8 @@ export interface Lookup {
   readonly signedZero: 0 | 1;
   /** At 32 · q_max + 16 · sign + code: the decoded value. */
   readonly values: Float32Array;
+  /** The bits of {@link values}. */
+  readonly valueBits: Int32Array;
 }
 
 const cellBits = 20;
@@ -33,6 +35,7 @@ export function lookupOf(tables: CodeTables): Lookup {
   if (!lookup) {
     const blockBounds = boundsOf(tables.maxima.subarray(0, 255));
     const codeBounds = boundsOf(tables.thresholds);
+    const values = valuesOf(tables);
     lookup = {
       blockCells: cellsOf(blockBounds),
       blockBounds,
@@ -40,7 +43,8 @@ export function lookupOf(tables: CodeTables): Lookup {
       codeCells: cellsOf(codeBounds),
       codeBounds,
       signedZero: tables.signedZero ? 1 : 0,
-      values: valuesOf(tables),
+      values,
+      valueBits: new Int32Array(values.buffer),
     };
     lookups.set(tables, lookup);
   }

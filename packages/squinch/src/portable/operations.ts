@@ -20,7 +20,7 @@ export const portableOps: BlockOps = {
     const random = job.stochastic ? randomOf(job) : undefined;
     report.fill(0);
     report[0] = -1;
-    if (!job.saturate && job.residual && refuseNonFinite(x, job.residual, report)) return;
+    if (!job.saturate && job.residualOut && refuseNonFinite(x, job.residual, report)) return;
     for (let start = 0; start < x.length; start += chunkLength) {
       if (!encodeChunk(x, start, out, tables, lookup, job, random, report)) return;
     }
@@ -118,7 +118,11 @@ function storeResidual(source: Float32Array, from: number, length: number, job: 
 }
 
 /** Looks through everything before anything is written. @returns whether a value is not finite. */
-function refuseNonFinite(x: Float32Array | Uint16Array, residual: Float32Array, report: Float64Array): boolean {
+function refuseNonFinite(
+  x: Float32Array | Uint16Array,
+  residual: Float32Array | undefined,
+  report: Float64Array,
+): boolean {
   for (let start = 0; start < x.length; start += chunkLength) {
     const length = Math.min(chunkLength, x.length - start);
     loadValues(x, start, length, residual, values);
