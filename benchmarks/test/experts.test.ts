@@ -33,10 +33,11 @@ describe("partQuality", () => {
     const exact = new Float64Array(16);
     exact[0] = 4;
     const decoded = Float32Array.from(exact, (x, i) => (x === 0 && i < 8 ? 0.5 : x));
-    const { zeroShare, zeroBias } = partQuality(exact, decoded, unit, [[0, 16]]);
+    const { zeroShare, zeroBias, adamZeroRms } = partQuality(exact, decoded, unit, [[0, 16]]);
     expect(zeroShare).toBe(7 / 16);
     // The root mean square is 4 / √16.
     expect(zeroBias).toBeCloseTo(0.5, 6);
+    expect(adamZeroRms).toBeCloseTo(0.5, 6);
   });
 
   it("knows no bias where there is no such zero", () => {

@@ -1,9 +1,17 @@
 import { bf16Codec, squinchCodec } from "@cai/squinch";
 import { expectAllClose, randomFloats } from "@cai/test-utils";
 import { describe, expect, it } from "vitest";
-import { plainExchanges, reductionExchange } from "../src/lib/reduction-exchange.js";
+import { type ExchangeName, reductionExchange } from "../src/lib/reduction-exchange.js";
 
 const [ranks, length] = [4, 1003];
+const plainExchanges: readonly ExchangeName[] = [
+  "float32",
+  "bf16",
+  "squinch",
+  "squinchAdam",
+  "squinchStochastic",
+  "int4",
+];
 const gradients = () => Array.from({ length: ranks }, (_, rank) => randomFloats(length, rank + 1));
 
 function sumOf(arrays: readonly Float32Array[]): Float64Array {

@@ -25,9 +25,6 @@ const codecs = {
 /** Ways to send gradients, as the benches name them. */
 export type ExchangeName = keyof typeof codecs;
 
-/** Those that keep nothing from step to step. */
-export const plainExchanges = ["float32", "bf16", "squinch", "squinchAdam", "squinchStochastic", "int4"] as const;
-
 export interface ExchangeOptions {
   readonly ranks: number;
   /** Values of a gradient. */

@@ -14,6 +14,8 @@ export interface PartQuality {
   readonly zeroShare: number;
   /** Mean of (decoded − x) over these zeros as a share of the root mean square of x: it does not average out. */
   readonly zeroBias: number;
+  /** Root mean square of what these zeros became in Adam's units, in which gradients are about one. */
+  readonly adamZeroRms: number;
 }
 
 /**
@@ -27,7 +29,7 @@ export function partQuality(
   unit: Float32Array,
   ranges: readonly Range[],
 ): PartQuality {
-  const sum = { values: 0, signal: 0, noise: 0, adamSignal: 0, adamNoise: 0, zeros: 0, zeroError: 0 };
+  const sum = { values: 0, signal: 0, noise: 0, adamSignal: 0, adamNoise: 0, zeros: 0, zeroError: 0, adamZeroNoise: 0 };
   for (const [begin, end] of ranges) {
     for (let i = begin; i < end; i++) {
       const x = exact[i] as number;
@@ -40,6 +42,7 @@ export function partQuality(
       if (x !== 0 || !isLive(exact, i)) continue;
       sum.zeros++;
       sum.zeroError += error;
+      sum.adamZeroNoise += (error / u) ** 2;
     }
     sum.values += end - begin;
   }
@@ -50,6 +53,7 @@ export function partQuality(
     adamSnrDb: decibels(sum.adamSignal, sum.adamNoise),
     zeroShare: sum.zeros / sum.values,
     zeroBias: sum.zeros === 0 ? 0 : sum.zeroError / sum.zeros / rms,
+    adamZeroRms: sum.zeros === 0 ? 0 : Math.sqrt(sum.adamZeroNoise / sum.zeros),
   };
 }
 

@@ -2,12 +2,14 @@ import type { MicroBatch, Recipe } from "@cai/trainer";
 import { learningRate, Transformer } from "@cai/trainer/parts";
 import { MixtureModel } from "../mixture/mixture-model.js";
 import type { LearningModel } from "../rank-group.js";
-import { plainExchanges, reductionExchange } from "../reduction-exchange.js";
+import { type ExchangeName, reductionExchange } from "../reduction-exchange.js";
 import { median } from "../statistics.js";
 import { type Capture, type CapturePlan, captureQuality } from "./capture.js";
 import { ExpertCounts, embeddingParts, mixtureParts } from "./gradient-parts.js";
 import { batchesByRank } from "./learn-mixture.js";
 import { type ExpertPlan, mixtureConfig, ranks } from "./plan.js";
+
+const compared: readonly ExchangeName[] = ["bf16", "squinch", "squinchAdam", "squinchStochastic", "int4"];
 
 /** What every exchange makes of the embedding's gradient in a dense model. */
 export function denseQuality(plan: ExpertPlan, recipe: Recipe): Capture[] {
@@ -54,7 +56,7 @@ function capture(
       },
       learningRate: (step) => learningRate(recipe, step),
       exchanges: Object.fromEntries(
-        plainExchanges.map((name) => [name, () => reductionExchange(name, { ranks, length, seed: recipe.seed })]),
+        compared.map((name) => [name, () => reductionExchange(name, { ranks, length, seed: recipe.seed })]),
       ),
     });
   } finally {
@@ -77,6 +79,7 @@ export function qualityTable(captures: readonly Capture[]) {
         adamSnrDb: middle(({ adamSnrDb }) => adamSnrDb),
         zeroShare: middle(({ zeroShare }) => zeroShare),
         zeroBias: middle(({ zeroBias }) => zeroBias),
+        adamZeroRms: middle(({ adamZeroRms }) => adamZeroRms),
         values: middle(({ values }) => values),
       };
     }),

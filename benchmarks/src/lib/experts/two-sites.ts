@@ -1,4 +1,4 @@
-import type { Recipe } from "@cai/trainer";
+import type { Recipe, RecipeInput } from "@cai/trainer";
 import { runRanks } from "../mpi-run.js";
 import { missingForRig, NetworkRig } from "../network-rig.js";
 import { childProgram } from "../paths.js";
@@ -16,18 +16,19 @@ export interface SitePlan {
   readonly trunkMbit: number;
   readonly rounds: number;
   readonly stepsPerRound: number;
-  readonly recipe: (distributed: Recipe["distributed"] | object) => Recipe;
+  readonly recipe: (distributed: NonNullable<RecipeInput["distributed"]>) => Recipe;
 }
+
+const ranksPerSite = 2;
 
 const variants = {
   bf16Flat: { exchange: "bf16", levels: 1 },
-  bf16TwoLevel: { exchange: "bf16", levels: 2 },
+  bf16TwoLevel: { exchange: "bf16", levels: 2, ranksPerNode: ranksPerSite },
   squinchFlat: { exchange: "squinch", levels: 1 },
-  squinchTwoLevel: { exchange: "squinch", levels: 2 },
+  squinchTwoLevel: { exchange: "squinch", levels: 2, ranksPerNode: ranksPerSite },
 } as const;
 export type SiteVariant = keyof typeof variants;
 
-const ranksPerSite = 2;
 /** Within a site: far beyond what these processes can fill. */
 const linkMbit = 10_000;
 
@@ -71,9 +72,9 @@ interface SiteRound extends SiteResult {
 }
 
 async function runVariant(rig: NetworkRig, { recipe, stepsPerRound }: SitePlan, name: SiteVariant): Promise<SiteRound> {
-  const distributed = { ...variants[name], ranksPerNode: ranksPerSite };
-  const args = [childProgram("site-rank"), String(stepsPerRound), JSON.stringify(recipe(distributed))];
+  const args = [childProgram("site-rank"), String(stepsPerRound), JSON.stringify(recipe(variants[name]))];
   const before = rig.counts()[0]?.sentBytes ?? 0;
+  console.error(`two sites: ${name}`);
   const [result] = await runRanks(rig.launch({ ranksPerHost: [ranksPerSite, ranksPerSite] }, process.execPath, args));
   if (!result) throw new Error(`${name}: the ranks ended without a result`);
   return { ...(result as SiteResult), siteBytes: (rig.counts()[0]?.sentBytes ?? 0) - before };
