@@ -21,18 +21,17 @@ export const squinchExperts: Bench = async ({ quick }) => {
 
   const dense = { dir: wideText.dir, vocabSize: plan.denseVocab, steps: plan.denseSteps, seed: 1 };
   const mixture = (seed: number) => ({ dir: text.dir, vocabSize: mixtureVocab, steps: plan.steps, seed });
-  const quality = qualityTable([
-    ...denseQuality(plan, expertRecipe(plan, dense)),
-    ...mixtureQuality(plan, expertRecipe(plan, mixture(1))),
-  ]);
-  const study = learnWithEach(plan, (seed) => expertRecipe(plan, mixture(seed)));
   const sites = await measureTwoSites({
     trunkMbit,
     rounds: plan.siteRounds,
     stepsPerRound: plan.siteSteps,
     recipe: (distributed) => expertRecipe(plan, { ...dense, distributed }),
   });
-
+  const quality = qualityTable([
+    ...denseQuality(plan, expertRecipe(plan, dense)),
+    ...mixtureQuality(plan, expertRecipe(plan, mixture(1))),
+  ]);
+  const study = learnWithEach(plan, (seed) => expertRecipe(plan, mixture(seed)));
   const rare = quality.find(({ part, exchange }) => part.includes("least chosen") && exchange === "squinch");
   const ratio = lossRatio(study, "squinch");
   return {

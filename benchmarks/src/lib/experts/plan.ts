@@ -22,8 +22,8 @@ export const expertPlans = {
     denseSteps: 60,
     denseMoments: [20, 40, 60],
     denseVocab: 4096,
-    siteRounds: 3,
-    siteSteps: 10,
+    siteRounds: 2,
+    siteSteps: 8,
   },
   quick: {
     seeds: [1],
