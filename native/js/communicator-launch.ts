@@ -4,9 +4,31 @@ import { CaiError } from "@cai/portable/error";
 /** An implementation of MPI with a binary interface of its own. */
 export type MpiFamily = "openmpi" | "mpich";
 
-const families: Record<MpiFamily, { title: string; libraries: readonly string[]; home: string; debian: string }> = {
-  openmpi: { title: "Open MPI", libraries: ["libmpi.so.40"], home: "OPENMPI_HOME", debian: "openmpi-bin" },
-  mpich: { title: "MPICH", libraries: ["libmpich.so.12", "libmpi.so.12"], home: "MPICH_HOME", debian: "mpich" },
+interface Family {
+  readonly title: string;
+  readonly libraries: readonly string[];
+  /** The variable with its folder, where it is in none of the system's. */
+  readonly home: string;
+  /** Debian's package of its launcher and library, and of its headers. */
+  readonly debian: string;
+  readonly headers: string;
+}
+
+const families: Record<MpiFamily, Family> = {
+  openmpi: {
+    title: "Open MPI",
+    libraries: ["libmpi.so.40"],
+    home: "OPENMPI_HOME",
+    debian: "openmpi-bin",
+    headers: "libopenmpi-dev",
+  },
+  mpich: {
+    title: "MPICH",
+    libraries: ["libmpich.so.12", "libmpi.so.12"],
+    home: "MPICH_HOME",
+    debian: "mpich",
+    headers: "libmpich-dev",
+  },
 };
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -29,13 +51,10 @@ export function launchedBy(environment: Environment = process.env): MpiFamily | 
   return undefined;
 }
 
-/** What to open: the thin library over a family, and the names of that family's own library. */
-export interface MpiChoice {
+/** What to open: a family's own library, by these names in turn, and the thin library over it. */
+export interface MpiChoice extends Omit<Family, "home"> {
   readonly family: MpiFamily;
-  readonly title: string;
   readonly thin: string;
-  readonly libraries: readonly string[];
-  readonly debian: string;
 }
 
 /**
@@ -65,8 +84,8 @@ function familyOf(path: string, environment: Environment): MpiFamily {
 }
 
 function choice(family: MpiFamily, environment: Environment): MpiChoice {
-  const { title, libraries, home, debian } = families[family];
-  const root = environment[home];
-  const own = root ? libraries.map((name) => join(root, "lib", name)) : [];
-  return { family, title, debian, thin: `libcai_mpi_${family}.so`, libraries: [...own, ...libraries] };
+  const { home, libraries, ...rest } = families[family];
+  const folder = environment[home];
+  const own = folder ? libraries.map((name) => join(folder, "lib", name)) : [];
+  return { ...rest, family, thin: `libcai_mpi_${family}.so`, libraries: [...own, ...libraries] };
 }

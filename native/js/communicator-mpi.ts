@@ -1,6 +1,7 @@
 import { CaiError } from "@cai/portable/error";
 import type { Communicator, Payload, Pending } from "./communicator.js";
 import { chooseMpi, launchedSize, type MpiChoice } from "./communicator-launch.js";
+import { Awaited, MpiPending, type NativeCommunicator, sliceMs, type World } from "./communicator-pending.js";
 import { loadAddon } from "./load.js";
 
 export interface OpenMpiOptions {
@@ -12,25 +13,7 @@ export interface OpenMpiOptions {
   library?: string;
 }
 
-/** What the addon has for this file; `await*` return after `milliseconds` at the latest. */
-interface NativeCommunicator {
-  load(thin: string, libraries: readonly string[]): { library?: string; tried: string[] };
-  start(timeoutMs: number, heartbeatMs: number): void;
-  awaitStart(milliseconds: number): World | undefined;
-  addGroup(group: number, ranks: readonly number[]): void;
-  bytesSent(group: number): number;
-  post(kind: Kind, group: number, send?: Payload, receive?: Payload, root?: number): number;
-  await(operation: number, milliseconds: number): boolean;
-  beginClose(): void;
-  awaitClose(milliseconds: number): boolean;
-}
-
-interface World {
-  rank: number;
-  hosts: string[];
-  local: number[];
-}
-
+/** As the binding counts them. */
 enum Kind {
   allToAll = 0,
   allGather = 1,
@@ -40,8 +23,7 @@ enum Kind {
   barrier = 5,
 }
 
-// A blocked thread comes back to JavaScript this often, where it can be terminated.
-const sliceMs = 100;
+const finalizeMs = 2000;
 
 /**
  * All processes that the launcher started, over MPI. Every rank must call it, once; it blocks until all have.
@@ -72,16 +54,18 @@ launcher and library must be of one family`;
     throw new CaiError("E_COMM", "communicator", message);
   }
   const ranks = world.hosts.map((_, rank) => rank);
-  return new MpiCommunicator({ native, world, timeoutMs, nextGroup: 1 }, 0, ranks);
+  return new MpiCommunicator({ native, awaited: new Awaited(native), world, timeoutMs, nextGroup: 1 }, 0, ranks);
 }
 
-function explain({ title, debian }: MpiChoice, tried: readonly string[]): string {
-  return [
-    `${title} could not be opened. Tried:`,
-    ...tried.map((line) => `  ${line}`),
-    `What to do: install it (Debian and Ubuntu: sudo apt-get install ${debian}), or name another library in CAI_MPI ` +
-      "(openmpi, mpich or a path); it must be of the family of the launcher.",
-  ].join("\n");
+function explain({ title, debian, headers, thin }: MpiChoice, tried: readonly string[]): string {
+  const ours = tried.at(-1)?.includes(thin);
+  const advice = ours
+    ? `build the addon again where the headers of ${title} are (Debian and Ubuntu: sudo apt-get install ${headers})`
+    : `install it (Debian and Ubuntu: sudo apt-get install ${debian}), or name another library of the launcher's family ` +
+      "in CAI_MPI (openmpi, mpich or a path)";
+  return [`${title} could not be opened. Tried:`, ...tried.map((line) => `  ${line}`), `What to do: ${advice}.`].join(
+    "\n",
+  );
 }
 
 /** Asks until there is an answer. @throws CaiError `E_COMM` when there is none in time. */
@@ -99,6 +83,7 @@ function waitFor<Result>(ask: () => Result | undefined, timeoutMs: number, compl
 /** What all communicators of the process share. */
 interface Shared {
   readonly native: NativeCommunicator;
+  readonly awaited: Awaited;
   readonly world: World;
   readonly timeoutMs: number;
   /** A number for a new group that this rank has not used yet. */
@@ -191,51 +176,16 @@ class MpiCommunicator implements Communicator {
     this.barrier().wait();
     this.#closed = true;
     native.beginClose();
-    waitFor(() => native.awaitClose(sliceMs) || undefined, timeoutMs, "MPI did not end");
+    const askOthers = () => (native.awaitClose(sliceMs) === "open" ? undefined : true);
+    waitFor(askOthers, timeoutMs, "the ranks did not all close");
+    // No rank needs another any more; some builds of MPICH never come back from MPI_Finalize over TCP.
+    for (let left = finalizeMs; left > 0 && native.awaitClose(sliceMs) === "parted"; left -= sliceMs);
   }
 
   #post(kind: Kind, send?: Payload, receive?: Payload, root?: number): Pending {
     if (this.#closed) throw new CaiError("E_COMM", "communicator", "this communicator is closed: make another");
-    const { native } = this.#shared;
-    this.#last = new MpiPending(native, native.post(kind, this.#group, send, receive, root));
+    const { native, awaited } = this.#shared;
+    this.#last = new MpiPending(native, awaited, native.post(kind, this.#group, send, receive, root));
     return this.#last;
-  }
-}
-
-class MpiPending implements Pending {
-  readonly #native: NativeCommunicator;
-  readonly #operation: number;
-  #done = false;
-
-  constructor(native: NativeCommunicator, operation: number) {
-    this.#native = native;
-    this.#operation = operation;
-  }
-
-  get done(): boolean {
-    this.#done ||= this.#native.await(this.#operation, 0);
-    return this.#done;
-  }
-
-  wait(): void {
-    while (!this.done) this.#done = this.#native.await(this.#operation, sliceMs);
-  }
-
-  // biome-ignore lint/suspicious/noThenProperty: a Pending can be awaited
-  then<Fulfilled = void, Rejected = never>(
-    onFulfilled?: ((value: void) => Fulfilled | PromiseLike<Fulfilled>) | null,
-    onRejected?: ((reason: unknown) => Rejected | PromiseLike<Rejected>) | null,
-  ): Promise<Fulfilled | Rejected> {
-    return new Promise<void>((resolve, reject) => {
-      const look = () => {
-        try {
-          if (this.done) resolve();
-          else setTimeout(look, 1);
-        } catch (error) {
-          reject(error);
-        }
-      };
-      look();
-    }).then(onFulfilled, onRejected);
   }
 }

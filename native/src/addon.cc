@@ -33,7 +33,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set(name, Napi::Function::New<Call<function>>(env, name, const_cast<char*>(name)));
   CAI_OPS(CAI_REGISTER)
 #undef CAI_REGISTER
-  exports.Set("communicator", CommunicatorExports(env));
+  // Not enumerable: it is no op.
+  exports.DefineProperty(Napi::PropertyDescriptor::Value("communicator", CommunicatorExports(env), napi_default));
   return exports;
 }
 

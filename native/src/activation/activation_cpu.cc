@@ -1,7 +1,6 @@
 #include "activation/activation.h"
 
-#include "core/row_layout.h"
-#include "core/thread_pool.h"
+#include "core/parallel_rows.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "activation/activation_cpu.cc"
@@ -62,17 +61,9 @@ namespace cai {
 HWY_EXPORT(ForwardRows);
 HWY_EXPORT(BackwardRows);
 
-void ActivationForwardCpu(const ActivationForwardArgs& args) {
-  ThreadPool::Get().ParallelRange(args.rows, RowGrain(args.columns), [&](int64_t begin, int64_t end, int) {
-    HWY_DYNAMIC_DISPATCH(ForwardRows)(args, begin, end);
-  });
-}
+void ActivationForwardCpu(const ActivationForwardArgs& args) { ParallelRows(args, HWY_DYNAMIC_DISPATCH(ForwardRows)); }
 
-void ActivationBackwardCpu(const ActivationBackwardArgs& args) {
-  ThreadPool::Get().ParallelRange(args.rows, RowGrain(args.columns), [&](int64_t begin, int64_t end, int) {
-    HWY_DYNAMIC_DISPATCH(BackwardRows)(args, begin, end);
-  });
-}
+void ActivationBackwardCpu(const ActivationBackwardArgs& args) { ParallelRows(args, HWY_DYNAMIC_DISPATCH(BackwardRows)); }
 
 }  // namespace cai
 #endif

@@ -1,7 +1,7 @@
 // What js/communicator/mpi.ts asks of the engine. One environment of the process owns it: the one that started it.
 #include "communicator/communicator_binding.h"
 
-#include <cstring>
+#include <cstdlib>
 #include <map>
 
 #include "communicator/engine.h"
@@ -33,6 +33,36 @@ struct Owner {
 std::mutex owner_mutex;  // guards what decides who owns the engine
 Owner owner;
 LoadedMpi loaded;
+
+// process.exit() ends the process without the hooks of its environments, and the destructors of MPI's libraries don't
+// expect a thread that still calls them.
+void LeaveProcess() { owner.engine->Leave(); }
+
+// How the engine's thread calls JavaScript. The mutex keeps it from using a function whose environment has taken it back.
+struct Bell {
+  std::mutex mutex;
+  napi_threadsafe_function function = nullptr;
+  std::atomic<bool> rung{false};
+};
+Bell bell;
+
+void Ring() {
+  std::lock_guard<std::mutex> lock(bell.mutex);
+  if (!bell.function || bell.rung.exchange(true)) return;
+  napi_call_threadsafe_function(bell.function, nullptr, napi_tsfn_nonblocking);
+}
+
+void Answer(napi_env env, napi_value callback, void*, void*) {
+  bell.rung = false;
+  napi_value undefined = nullptr;
+  if (!env || napi_get_undefined(env, &undefined) != napi_ok) return;
+  napi_call_function(env, undefined, callback, 0, nullptr, nullptr);
+}
+
+void TakeBack(napi_env, void*, void*) {
+  std::lock_guard<std::mutex> lock(bell.mutex);
+  bell.function = nullptr;
+}
 
 void LeaveEnvironment(void*) {
   if (owner.engine->Leave()) {
@@ -87,9 +117,11 @@ Napi::Value Start(const Args& args) {
   }
   if (!loaded.table) args.Fail(ErrorCode::kComm, "no MPI library is loaded");
   PinAddon();
-  owner.engine = new Engine(*loaded.table, beat, timeout, [] {});
+  loaded.table->prepare();
+  owner.engine = new Engine(*loaded.table, beat, timeout, Ring);
   owner.env = args.env();
   napi_add_env_cleanup_hook(args.env(), LeaveEnvironment, nullptr);
+  std::atexit(LeaveProcess);
   return args.env().Undefined();
 }
 
@@ -276,16 +308,52 @@ Napi::Value Await(const Args& args) {
   return Napi::Boolean::New(args.env(), done);
 }
 
+// (callback): called some time after an announced operation is over; alone it doesn't keep the process alive
+Napi::Value SetBell(const Args& args) {
+  OwnEngine(args);
+  const Napi::Env env = args.env();
+  const Napi::Value callback = args.value(0);
+  if (!callback.IsFunction()) args.Fail(ErrorCode::kArgument, "callback must be a function, got " + Describe(callback));
+  napi_threadsafe_function function = nullptr;
+  const napi_status status = napi_create_threadsafe_function(env, callback, nullptr, Napi::String::New(env, kName), 0, 1,
+                                                             nullptr, TakeBack, nullptr, Answer, &function);
+  if (status != napi_ok) args.Fail(ErrorCode::kInternal, "a function could not be given to another thread");
+  napi_unref_threadsafe_function(env, function);
+  std::lock_guard<std::mutex> lock(bell.mutex);
+  bell.function = function;
+  return env.Undefined();
+}
+
+// (number) -> whether the bell will ring for it; false when it is over
+Napi::Value Announce(const Args& args) {
+  Engine& engine = OwnEngine(args);
+  const auto found = owner.pending.find(args.Integer(0, "number", 1, int64_t{1} << 53));
+  const bool announced = found != owner.pending.end() && engine.Announce(found->second.operation.get());
+  return Napi::Boolean::New(args.env(), announced);
+}
+
+// (whether the bell keeps the process alive)
+Napi::Value Hold(const Args& args) {
+  OwnEngine(args);
+  std::lock_guard<std::mutex> lock(bell.mutex);
+  if (bell.function) {
+    const auto change = args.value(0).ToBoolean() ? napi_ref_threadsafe_function : napi_unref_threadsafe_function;
+    change(args.env(), bell.function);
+  }
+  return args.env().Undefined();
+}
+
 Napi::Value BeginClose(const Args& args) {
   OwnEngine(args).BeginClose();
   return args.env().Undefined();
 }
 
-// (milliseconds) -> whether MPI has ended
+// (milliseconds) -> "open" while others have not closed, "parted" while MPI ends, "ended"
 Napi::Value AwaitClose(const Args& args) {
-  const bool closed = OwnEngine(args).AwaitClose(milliseconds(args.Integer(0, "milliseconds", 0, kMostMs)));
-  if (closed) owner.pending.clear();
-  return Napi::Boolean::New(args.env(), closed);
+  const Closing closing = OwnEngine(args).AwaitClose(milliseconds(args.Integer(0, "milliseconds", 0, kMostMs)));
+  if (closing != Closing::kOpen) owner.pending.clear();
+  const char* names[] = {"open", "parted", "ended"};
+  return Napi::String::New(args.env(), names[static_cast<int>(closing)]);
 }
 
 template <Binding binding>
@@ -309,6 +377,9 @@ Napi::Object CommunicatorExports(Napi::Env env) {
   Register<BytesSent>(exports, "bytesSent");
   Register<Post>(exports, "post");
   Register<Await>(exports, "await");
+  Register<SetBell>(exports, "setBell");
+  Register<Announce>(exports, "announce");
+  Register<Hold>(exports, "hold");
   Register<BeginClose>(exports, "beginClose");
   Register<AwaitClose>(exports, "awaitClose");
   return exports;

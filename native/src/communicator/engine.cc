@@ -23,6 +23,7 @@ constexpr auto kLongestIdlePause = milliseconds(10);
 constexpr auto kStandstill = milliseconds(100);
 // For last messages to go out, when nobody waits for them.
 constexpr auto kFarewell = milliseconds(250);
+constexpr auto kSettling = milliseconds(200);
 
 struct Introduction {
   int protocol;
@@ -93,6 +94,12 @@ bool Engine::Await(const Operation& operation, Clock::duration slice) {
   return IsDone(operation);
 }
 
+bool Engine::Announce(Operation* operation) {
+  auto lock = Lock();
+  operation->announce = operation->state == OperationState::kRunning;
+  return operation->announce;
+}
+
 void Engine::BeginClose() {
   auto lock = Lock();
   CheckUsable();
@@ -100,21 +107,24 @@ void Engine::BeginClose() {
   work_.notify_one();
 }
 
-bool Engine::AwaitClose(Clock::duration slice) {
+Closing Engine::AwaitClose(Clock::duration slice) {
   auto lock = Lock();
   news_.wait_for(lock, slice, [this] { return ended_; });
-  if (!ended_) return false;
+  if (state_ == State::kFailed) throw OpError(ErrorCode::kComm, failure_);
+  if (!ended_) return parted_ ? Closing::kParted : Closing::kOpen;
   lock.unlock();
   if (thread_.joinable()) thread_.join();
-  if (state_ == State::kFailed) throw OpError(ErrorCode::kComm, failure_);
-  return true;
+  return Closing::kEnded;
 }
 
 bool Engine::Leave() {
   auto lock = Lock();
   leave_wanted_ = true;
   work_.notify_one();
-  const bool ended = news_.wait_for(lock, kFarewell * 8, [this] { return ended_; });
+  const auto patience = parted_ ? Clock::duration::zero() : kFarewell * 8;
+  const bool ended = news_.wait_for(lock, patience, [this] { return ended_; });
+  // Operations are over once the ranks have parted: nothing of MPI's touches their buffers.
+  const bool released = ended || parted_;
   lock.unlock();
   if (!thread_.joinable()) return true;
   if (ended) {
@@ -122,7 +132,7 @@ bool Engine::Leave() {
   } else {
     thread_.detach();
   }
-  return ended;
+  return released;
 }
 
 // ---- The thread ----
@@ -189,7 +199,7 @@ void Engine::Loop() {
     bool moved = TakeArrivals(now);
     moved |= courier_->Work(now, &finished_);
     moved |= pulse_->Work(now);
-    Announce();
+    Publish();
     // What another rank has given up for goes first: all name the same one.
     auto blame = pulse_->Trouble(now);
     if (!blame) blame = courier_->Trouble(now);
@@ -220,11 +230,11 @@ void Engine::ForgiveGap(Clock::time_point now) {
   const auto gap = now - turned_;
   turned_ = now;
   if (gap < kStandstill) return;
-  pulse_->Forgive(gap);
+  pulse_->Forgive(gap, now);
   courier_->Forgive(gap);
 }
 
-void Engine::Announce() {
+void Engine::Publish() {
   if (finished_.empty()) return;
   bool announce = false;
   {
@@ -268,6 +278,15 @@ void Engine::Close() {
     if (const auto blame = pulse_->Trouble(now)) return TellAndFail(*blame);
     if (now - start > timeout_) throw OpError(ErrorCode::kComm, "the ranks did not all close in time");
     std::this_thread::sleep_for(kShortestPause);
+  }
+  // Connections that are still being made need both ends, but a rank inside MPI_Finalize may look after none: over TCP
+  // MPICH then never comes back.
+  for (const auto end = Clock::now() + kSettling; Clock::now() < end; std::this_thread::sleep_for(kShortestPause)) {
+    pulse_->Work(Clock::now());
+  }
+  {
+    auto lock = Lock();
+    parted_ = true;
   }
   const int error = mpi_.finish();
   auto lock = Lock();

@@ -26,6 +26,9 @@ struct World {
   std::vector<int> local;          // the ranks of this machine, rising
 };
 
+// kParted: no rank needs another any more, but MPI has not ended.
+enum class Closing { kOpen, kParted, kEnded };
+
 class Engine {
  public:
   // Starts the thread, which starts MPI. `on_done` is called on it when an announced operation is over.
@@ -45,9 +48,11 @@ class Engine {
   // Waits up to `slice`; true when the operation is over.
   bool Await(const Operation& operation, Clock::duration slice);
   bool IsDone(const Operation& operation);
+  // Asks for `on_done` when it is over; false when it already is.
+  bool Announce(Operation* operation);
   // Asks for the end of MPI; all ranks must. Then waits for it up to `slice`.
   void BeginClose();
-  bool AwaitClose(Clock::duration slice);
+  Closing AwaitClose(Clock::duration slice);
 
   // Tells the others that this rank leaves without their consent, and ends the thread: from here on no buffer is touched.
   // False when the thread hangs inside MPI, where nobody can reach it.
@@ -65,7 +70,7 @@ class Engine {
   void Loop();
   bool TakeArrivals(Clock::time_point now);
   void ForgiveGap(Clock::time_point now);
-  void Announce();
+  void Publish();
   void Sleep(bool moved);
   void Close();
   void TellAndFail(const Blame& blame);
@@ -85,7 +90,7 @@ class Engine {
   std::condition_variable work_, news_;
   State state_ = State::kStarting;
   std::string failure_;
-  bool close_wanted_ = false, leave_wanted_ = false, ended_ = false;
+  bool close_wanted_ = false, parted_ = false, leave_wanted_ = false, ended_ = false;
   std::map<int, std::unique_ptr<Group>> groups_;
   std::vector<Arrival> arrivals_;
 

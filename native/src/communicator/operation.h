@@ -34,7 +34,7 @@ class Operation {
   virtual bool Next(std::vector<Transfer>* transfers) = 0;
 
   std::atomic<OperationState> state{OperationState::kRunning};
-  std::atomic<bool> announce{false};  // somebody awaits it
+  bool announce = false;  // somebody awaits it; the engine's mutex guards it
 
   // The engine's thread alone uses these.
   uint64_t number = 0;           // in its group, from 1

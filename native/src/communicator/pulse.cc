@@ -64,8 +64,11 @@ uint64_t Pulse::Posted(int rank, int group) const {
   return found == rows_[rank].posted.end() ? 0 : found->second;
 }
 
-void Pulse::Forgive(Clock::duration gap) {
+void Pulse::Forgive(Clock::duration gap, Clock::time_point now) {
   for (Row& row : rows_) row.heard += gap;
+  if (gap < timeout_) return;
+  standstill_ = gap;
+  awoken_ = now;
 }
 
 std::optional<Blame> Pulse::Trouble(Clock::time_point now) const {
@@ -77,6 +80,11 @@ std::optional<Blame> Pulse::Trouble(Clock::time_point now) const {
     if (worst < 0 || row.heard < rows_[worst].heard) worst = rank;
   }
   if (worst < 0) return std::nullopt;
+  // Beats from before may be read a moment later.
+  if (standstill_ > Clock::duration::zero() && rows_[worst].heard < awoken_ + timeout_ / 4) {
+    return Blame{rank_, NameOf(rank_) + " stood still for " + Seconds(standstill_) +
+                            ", and " + NameOf(worst) + " has not been heard from since: it has given this rank up"};
+  }
   return Blame{worst, NameOf(worst) + " has not been heard from for " + Seconds(now - rows_[worst].heard) +
                           ": it died or hangs. See what it printed last, then start again"};
 }

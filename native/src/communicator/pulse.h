@@ -29,8 +29,8 @@ class Pulse {
 
   // Sends a beat if one is due, takes in what came. True when anything came.
   bool Work(Clock::time_point now);
-  // The time from here to `now` does not count: this process stood still.
-  void Forgive(Clock::duration gap);
+  // This process stood still for so long before `now`, which says nothing about the others.
+  void Forgive(Clock::duration gap, Clock::time_point now);
   // A rank that has not been heard from for too long, what another rank has given up for, or an error of MPI.
   std::optional<Blame> Trouble(Clock::time_point now) const;
 
@@ -84,6 +84,8 @@ class Pulse {
   std::vector<Row> rows_;
   std::vector<int> neighbours_;
   int senders_ = 0, lasts_ = 0;
+  Clock::duration standstill_{};  // the last one that was long enough for the others to give this rank up
+  Clock::time_point awoken_;
   bool any_left_ = false, last_sent_ = false;
   std::optional<Blame> trouble_;
   std::vector<std::unique_ptr<Message>> messages_;  // on their way, with

@@ -4,8 +4,7 @@
 #include <cfloat>
 #include <cmath>
 
-#include "core/row_layout.h"
-#include "core/thread_pool.h"
+#include "core/parallel_rows.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cross_entropy/cross_entropy_cpu.cc"
@@ -116,17 +115,9 @@ namespace cai {
 HWY_EXPORT(ForwardRows);
 HWY_EXPORT(BackwardRows);
 
-void CrossEntropyForwardCpu(const CrossEntropyForwardArgs& args) {
-  ThreadPool::Get().ParallelRange(args.rows, RowGrain(args.columns), [&](int64_t begin, int64_t end, int) {
-    HWY_DYNAMIC_DISPATCH(ForwardRows)(args, begin, end);
-  });
-}
+void CrossEntropyForwardCpu(const CrossEntropyForwardArgs& args) { ParallelRows(args, HWY_DYNAMIC_DISPATCH(ForwardRows)); }
 
-void CrossEntropyBackwardCpu(const CrossEntropyBackwardArgs& args) {
-  ThreadPool::Get().ParallelRange(args.rows, RowGrain(args.columns), [&](int64_t begin, int64_t end, int) {
-    HWY_DYNAMIC_DISPATCH(BackwardRows)(args, begin, end);
-  });
-}
+void CrossEntropyBackwardCpu(const CrossEntropyBackwardArgs& args) { ParallelRows(args, HWY_DYNAMIC_DISPATCH(BackwardRows)); }
 
 }  // namespace cai
 #endif

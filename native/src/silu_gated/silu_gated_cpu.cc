@@ -1,7 +1,6 @@
 #include "silu_gated/silu_gated.h"
 
-#include "core/row_layout.h"
-#include "core/thread_pool.h"
+#include "core/parallel_rows.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "silu_gated/silu_gated_cpu.cc"
@@ -61,17 +60,9 @@ namespace cai {
 HWY_EXPORT(ForwardRows);
 HWY_EXPORT(BackwardRows);
 
-void SiluGatedForwardCpu(const SiluGatedForwardArgs& args) {
-  ThreadPool::Get().ParallelRange(args.rows, RowGrain(args.columns), [&](int64_t begin, int64_t end, int) {
-    HWY_DYNAMIC_DISPATCH(ForwardRows)(args, begin, end);
-  });
-}
+void SiluGatedForwardCpu(const SiluGatedForwardArgs& args) { ParallelRows(args, HWY_DYNAMIC_DISPATCH(ForwardRows)); }
 
-void SiluGatedBackwardCpu(const SiluGatedBackwardArgs& args) {
-  ThreadPool::Get().ParallelRange(args.rows, RowGrain(args.columns), [&](int64_t begin, int64_t end, int) {
-    HWY_DYNAMIC_DISPATCH(BackwardRows)(args, begin, end);
-  });
-}
+void SiluGatedBackwardCpu(const SiluGatedBackwardArgs& args) { ParallelRows(args, HWY_DYNAMIC_DISPATCH(BackwardRows)); }
 
 }  // namespace cai
 #endif

@@ -1,7 +1,6 @@
 #include "softcap/softcap.h"
 
-#include "core/row_layout.h"
-#include "core/thread_pool.h"
+#include "core/parallel_rows.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "softcap/softcap_cpu.cc"
@@ -52,17 +51,9 @@ namespace cai {
 HWY_EXPORT(ForwardRows);
 HWY_EXPORT(BackwardRows);
 
-void SoftcapForwardCpu(const SoftcapForwardArgs& args) {
-  ThreadPool::Get().ParallelRange(args.rows, RowGrain(args.columns), [&](int64_t begin, int64_t end, int) {
-    HWY_DYNAMIC_DISPATCH(ForwardRows)(args, begin, end);
-  });
-}
+void SoftcapForwardCpu(const SoftcapForwardArgs& args) { ParallelRows(args, HWY_DYNAMIC_DISPATCH(ForwardRows)); }
 
-void SoftcapBackwardCpu(const SoftcapBackwardArgs& args) {
-  ThreadPool::Get().ParallelRange(args.rows, RowGrain(args.columns), [&](int64_t begin, int64_t end, int) {
-    HWY_DYNAMIC_DISPATCH(BackwardRows)(args, begin, end);
-  });
-}
+void SoftcapBackwardCpu(const SoftcapBackwardArgs& args) { ParallelRows(args, HWY_DYNAMIC_DISPATCH(BackwardRows)); }
 
 }  // namespace cai
 #endif

@@ -1,13 +1,23 @@
 import { CaiError } from "@cai/portable/error";
 import type { CodeTables } from "./native-ops.js";
-import { adamLevels, adamThresholds, inverses, maxima, sqrtLevels, sqrtThresholds } from "./tables.js";
+import {
+  adamLevels,
+  adamThresholds,
+  inverses,
+  lloydLevels,
+  lloydThresholds,
+  maxima,
+  sqrtLevels,
+  sqrtThresholds,
+} from "./tables.js";
 
 /** What the 4-bit codes of a block mean; FORMAT.md has the numbers. */
-export type CodebookName = "sqrt" | "adam";
+export type CodebookName = "sqrt" | "adam" | "lloyd";
 
 const codebooks: Readonly<Record<CodebookName, CodeTables>> = {
   sqrt: { maxima, inverses, levels: sqrtLevels, thresholds: sqrtThresholds, signedZero: true },
   adam: { maxima, inverses, levels: adamLevels, thresholds: adamThresholds, signedZero: false },
+  lloyd: { maxima, inverses, levels: lloydLevels, thresholds: lloydThresholds, signedZero: false },
 };
 
 /** The tables that encoders and decoders use: not to be changed. @throws CaiError `E_ARGUMENT`. */

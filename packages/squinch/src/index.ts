@@ -5,9 +5,18 @@ export { blockMaxima, type Codebook, type CodebookName, codebook, inverseMaxima 
 export { type DecodeOptions, decode } from "./decode.js";
 export { type EncodeOptions, type EncodeResult, encode, encodeInto } from "./encode.js";
 export { blockBytes, blockLength, encodedLength, formatVersion, gainBytes, type LengthOptions } from "./format.js";
+export {
+  choosePolicy,
+  type PolicyOptions,
+  type TensorMeasurement,
+  type TensorPolicy,
+} from "./quality/choose-policy.js";
+export { compareDecoded, type MeasureOptions, measureQuality, type QualityOptions } from "./quality/measure-quality.js";
+export type { Quality } from "./quality/quality-sums.js";
 export { type AllReduceOptions, type AllReduceResult, createResidual, squinchAllReduce } from "./reduce/all-reduce.js";
 export type { EncodeContext, GradientCodec } from "./reduce/codec.js";
 export type { ReduceCommunicator, ReducePending } from "./reduce/communicator.js";
+export type { ResidualPair } from "./reduce/encoder.js";
 export { Gather } from "./reduce/gather.js";
 export { bf16Codec, float32Codec } from "./reduce/plain-codecs.js";
 export { Reduction } from "./reduce/reduction.js";

@@ -162,3 +162,42 @@ export const adamThresholds = floats(
   0x433f4ee4,
   0x4364a656,
 );
+
+/** Each the float32 nearest to its four decimals, 0 to 0.9652: FORMAT.md lists them and says how they were fitted. */
+export const lloydLevels = floats(
+  0x00000000,
+  0x3d3851ec,
+  0x3dbd07c8,
+  0x3e114e3c,
+  0x3e45f06f,
+  0x3e7d8adb,
+  0x3e9c5048,
+  0x3ebb7e91,
+  0x3edcd35b,
+  0x3f003afb,
+  0x3f1374bc,
+  0x3f2851ec,
+  0x3f3f212d,
+  0x3f58adac,
+  0x3f6710cb,
+  0x3f771759,
+);
+
+/** Midpoints, as {@link adamThresholds}. */
+export const lloydThresholds = floats(
+  0x40b851ec,
+  0x418c985f,
+  0x41efd220,
+  0x422b9f56,
+  0x4261bda5,
+  0x428d8adb,
+  0x42abe76c,
+  0x42cc28f6,
+  0x42eea4a8,
+  0x4309d7dc,
+  0x431de354,
+  0x4333b98c,
+  0x434be76c,
+  0x435fdf3c,
+  0x436f1412,
+);

@@ -6,7 +6,7 @@ import { decodeWith, encodeWith, forEachBackend } from "./support/backends.js";
 import { bitsOf } from "./support/bits.js";
 import { referenceDecode } from "./support/reference.js";
 
-const codebooks: CodebookName[] = ["sqrt", "adam"];
+const codebooks: CodebookName[] = ["sqrt", "adam", "lloyd"];
 const round32 = Math.fround;
 const same = (actual: Float32Array, expected: Float32Array) => expect(bitsOf(actual)).toEqual(bitsOf(expected));
 

@@ -6,7 +6,7 @@ import { encodeWith, forEachBackend } from "./support/backends.js";
 import { bitsOf, floatsOf, neighbour } from "./support/bits.js";
 import { maxabs, referenceEncode } from "./support/reference.js";
 
-const codebooks: CodebookName[] = ["sqrt", "adam"];
+const codebooks: CodebookName[] = ["sqrt", "adam", "lloyd"];
 const finiteBits = fc.integer({ min: 0, max: 0xffffffff }).filter((bits) => ((bits >>> 23) & 255) !== 255);
 const boundary = fc
   .tuple(fc.integer({ min: 0, max: 255 }), fc.integer({ min: -2, max: 2 }), fc.boolean())

@@ -112,7 +112,7 @@ describe("decode refuses", () => {
     );
     expect(refusal(() => decode(bytes, 3, { accumulate: true }))).toContain("accumulate needs the out to add to");
     expect(refusal(() => decode(bytes, 3, { codebook: anything("int4") }))).toContain(
-      "codebook must be sqrt or adam, got int4",
+      "codebook must be sqrt or adam or lloyd, got int4",
     );
   });
 });
@@ -175,7 +175,7 @@ describe("encode refuses", () => {
       'rounding must be nearest or stochastic, got "up"',
     );
     expect(refusal(() => encode(x, { nonFinite: anything("skip") }))).toContain("nonFinite must be error or saturate");
-    expect(refusal(() => encode(x, { codebook: anything({}) }))).toContain("codebook must be sqrt or adam");
+    expect(refusal(() => encode(x, { codebook: anything({}) }))).toContain("codebook must be sqrt or adam or lloyd");
     expect(refusal(() => encode(x, { gain: anything("yes") }))).toContain("gain must be true or false");
     for (const seed of [-1, 0.5, -1n, 2n ** 64n, Number.NaN, 2 ** 53, "1"]) {
       expect(refusal(() => encode(x, { seed: anything(seed) }))).toContain("seed must be a bigint from 0 to 2^64 - 1");

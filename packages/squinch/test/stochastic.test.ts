@@ -6,7 +6,7 @@ import { decodeWith, encodeWith, forEachBackend } from "./support/backends.js";
 import { floatsOf, neighbour } from "./support/bits.js";
 import { levels, maxabs, referenceEncode } from "./support/reference.js";
 
-const codebooks: CodebookName[] = ["sqrt", "adam"];
+const codebooks: CodebookName[] = ["sqrt", "adam", "lloyd"];
 const finite = fc.integer({ min: 0, max: 0xffffffff }).filter((bits) => ((bits >>> 23) & 255) !== 255);
 const wide = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 

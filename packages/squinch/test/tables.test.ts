@@ -4,9 +4,10 @@ import { describe, expect, it } from "vitest";
 import { blockMaxima, type CodebookName, codebook, inverseMaxima } from "../src/codebook.js";
 import { bitsOf, floatsOf, neighbour } from "./support/bits.js";
 import { exactAdamLevel, exactInverse, exactMaximum } from "./support/exact.js";
+import { levels as referenceLevels } from "./support/reference.js";
 
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);
-const names: CodebookName[] = ["sqrt", "adam"];
+const names: CodebookName[] = ["sqrt", "adam", "lloyd"];
 
 describe("tables", () => {
   it("hold exp correctly rounded, for block maxima and their inverses", () => {
@@ -49,6 +50,13 @@ describe("tables", () => {
     expect([...thresholds]).toEqual(range(15).map((i) => midpoint(i + 1)));
   });
 
+  it("hold the levels of lloyd as decimals, and the midpoints between them", () => {
+    const { levels, thresholds } = codebook("lloyd");
+    expect([...levels]).toEqual(referenceLevels.lloyd);
+    const midpoint = (k: number) => Math.fround(128 * ((levels[k - 1] as number) + (levels[k] as number)));
+    expect([...thresholds]).toEqual(range(15).map((i) => midpoint(i + 1)));
+  });
+
   it.each(names)("keep every level of %s between its thresholds, in every block", (name) => {
     const { levels, thresholds } = codebook(name);
     const maxima = blockMaxima();
@@ -80,7 +88,7 @@ describe("tables", () => {
   });
 
   it("refuse a codebook of another name", () => {
-    expect(() => codebook("toString" as CodebookName)).toThrow("codebook must be sqrt or adam, got toString");
+    expect(() => codebook("toString" as CodebookName)).toThrow("codebook must be sqrt or adam or lloyd, got toString");
   });
 });
 
@@ -99,6 +107,8 @@ describe("FORMAT.md", () => {
     ["Thresholds of `sqrt`", codebook("sqrt").thresholds],
     ["Levels of `adam`", codebook("adam").levels],
     ["Thresholds of `adam`", codebook("adam").thresholds],
+    ["Levels of `lloyd`", codebook("lloyd").levels],
+    ["Thresholds of `lloyd`", codebook("lloyd").thresholds],
   ])("lists the bits of %s as the code has them", (heading, values) => {
     expect(listed(heading)).toEqual(values);
   });

@@ -36,7 +36,6 @@ export { type MetricsRecord, type RunSummary, readMetrics, writeReport } from ".
 export { recipeByName, recipes } from "./recipes/index.js";
 export { type TrainHooks, type TrainJob, train } from "./train.js";
 export {
-  type FullState,
   type MicroBatch,
   type StepResult,
   Trainer,

@@ -1,7 +1,9 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { CaiError } from "@cai/native";
 import { type LoadedCheckpoint, listCheckpoints, loadCheckpoint, newestGoodCheckpoint } from "./checkpoint/index.js";
+import type { Recipe } from "./config/index.js";
+import { writeFileAtomically } from "./data/atomic-file.js";
 
 /** A new run's folder below `runs`: the recipe's name and the time, such as runs/start-20260131-142233. */
 export function newRunDirectory(name: string, now = new Date()): string {
@@ -18,6 +20,12 @@ export function requireNewFolder(runDir: string): void {
       `${runDir} is not empty: name another folder with --run, or go on with it by \`cai resume ${runDir}\``,
     );
   }
+}
+
+/** Makes a new run's folder, which holds its recipe as resolved from the beginning. */
+export function createRunFolder(runDir: string, recipe: Recipe): void {
+  mkdirSync(runDir, { recursive: true });
+  writeFileAtomically(join(runDir, "recipe.json"), `${JSON.stringify(recipe, null, 2)}\n`);
 }
 
 /**

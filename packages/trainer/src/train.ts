@@ -1,66 +1,87 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { CaiError, threads } from "@cai/native";
+import { CaiError, type Communicator, setThreads, singleProcess, threads } from "@cai/native";
 import { discardCheckpointsAfter } from "./checkpoint/index.js";
-import { parseRecipe, type Recipe, readRecipeFile } from "./config/index.js";
-import { writeFileAtomically } from "./data/atomic-file.js";
-import { BatchLoader, evalBatches, readManifest } from "./data/index.js";
+import type { Recipe } from "./config/index.js";
+import { BatchLoader, evalBatches } from "./data/index.js";
+import { ExchangeFigures } from "./distributed/exchange-figures.js";
+import { shakeHands } from "./distributed/handshake.js";
+import { gatherHolders } from "./distributed/held-state.js";
+import { broadcastJson } from "./distributed/messages.js";
+import { ledByRankZero } from "./distributed/rank-zero.js";
+import { takeTurns, threadShare } from "./distributed/shares.js";
+import { together } from "./distributed/together.js";
 import { evaluate } from "./evaluate.js";
 import { finalFigures } from "./final-figures.js";
-import { MetricsWriter, type RunSummary, writeReport } from "./metrics/index.js";
+import { MetricsWriter, type RunSummary, writeReport, writeSummary } from "./metrics/index.js";
 import { learningRate } from "./optim/schedule.js";
-import { newestCheckpoint, requireNewFolder } from "./run-folder.js";
-import { type MicroBatch, Trainer } from "./trainer.js";
+import { createRunFolder, newRunDirectory } from "./run-folder.js";
+import { openRun } from "./run-start.js";
+import { type StepResult, Trainer } from "./trainer.js";
 import type { TrainEvent } from "./training-events.js";
 import { type Counters, restoreTrainingState, saveTrainingState } from "./training-state.js";
 
 /** A run to begin, or one to go on with; without a checkpoint yet, from its beginning. */
 export type TrainJob =
-  | { readonly kind: "new"; readonly recipe: Recipe; readonly runDir: string }
+  /** A folder is named by the recipe and the time when it is not given. */
+  | { readonly kind: "new"; readonly recipe: Recipe; readonly runDir?: string }
   | { readonly kind: "resume"; readonly runDir: string; readonly fallback: boolean };
 
 export interface TrainHooks {
+  /** Called on the first rank only. */
   onEvent?: (event: TrainEvent) => void;
-  /** Asked after every step; true ends the run with a checkpoint. */
+  /** Asked after every step; true on any rank ends the run on all, after the same step and with a checkpoint. */
   shouldStop?: () => boolean;
+  /** The ranks that train together, each of which calls this function; this process alone by default. */
+  communicator?: Communicator;
 }
 
 /**
  * Trains a model from a recipe into a run folder, or goes on with a run: the whole loop.
  *
  * The folder receives recipe.json (as resolved), metrics.jsonl, checkpoints, and at the end summary.json and report.html.
+ * Of several ranks the first writes them all; what is wrong on one of them ends the run on all.
  *
+ * @returns what the run came to; the baselines and the sample on the first rank only.
  * @throws CaiError `E_CONFIG`, `E_FORMAT`, `E_IO`; `E_DIVERGED` after more than `optim.maxSkippedSteps` steps in a row
- *   without a finite gradient.
+ *   without a finite gradient; `E_COMM` when another rank died or hung.
  */
 export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunSummary> {
-  const { onEvent = () => {}, shouldStop = () => false } = hooks;
-  const { runDir } = job;
+  const { shouldStop = () => false, communicator: ranks = singleProcess() } = hooks;
+  const isFirst = ranks.rank === 0;
+  const onEvent = (isFirst && hooks.onEvent) || (() => {});
   const began = performance.now();
 
-  // The recipe, and where the run stands.
-  const checkpoint = job.kind === "resume" ? await newestCheckpoint(runDir, job) : undefined;
-  const recipe = job.kind === "new" ? job.recipe : (checkpoint?.recipe ?? recipeOfRun(runDir));
-  if (job.kind === "new") requireNewFolder(runDir);
+  // The recipe, and where the run stands: the same on every rank, or none begins.
+  const { recipe, checkpoint } = await together(ranks, () => openRun(job, isFirst));
+  await shakeHands(ranks, { kind: job.kind, recipe, checkpoint });
+  const runDir = await broadcastJson(ranks, job.runDir ?? newRunDirectory(recipe.name));
   let step = checkpoint?.step ?? 0;
   let directory = checkpoint?.dir;
 
   // Model, optimiser, data and counters, as they were.
-  const trainer = new Trainer(recipe);
+  const trainer = new Trainer(recipe, { communicator: ranks });
+  const holders = await gatherHolders(ranks, trainer.heldState());
+  if (recipe.threads === 0) setThreads(await threadShare(ranks));
   const counters: Counters = { tokens: 0, skippedSteps: 0, skippedInARow: 0 };
-  const state = checkpoint && (await restoreTrainingState(checkpoint, trainer, counters));
   const { data, batchSize } = recipe;
-  requireVocabulary(recipe);
-  const batches = new BatchLoader({ ...data, batchSize, seed: recipe.seed, ...(state && { state }) });
-  const tokenizer = readFileSync(join(data.dir, "tokenizer.json"), "utf8");
-  if (job.kind === "new") createRunFolder(runDir, recipe);
-  else await discardCheckpointsAfter(runDir, step);
-  const metrics = new MetricsWriter(runDir, step);
+  const { batches, tokenizer, metrics } = await together(ranks, async () => {
+    const state = checkpoint && (await restoreTrainingState(checkpoint, { trainer, holders, counters }));
+    const loader = new BatchLoader({ ...data, batchSize, seed: recipe.seed, ...(state && { state }) });
+    if (isFirst && job.kind === "new") createRunFolder(runDir, recipe);
+    if (isFirst && job.kind === "resume") await discardCheckpointsAfter(runDir, step);
+    return {
+      batches: loader,
+      tokenizer: readFileSync(join(data.dir, "tokenizer.json"), "utf8"),
+      metrics: isFirst ? new MetricsWriter(runDir, step) : undefined,
+    };
+  });
   const parameters = trainer.numParameters;
-  onEvent({ type: "start", step, steps: recipe.steps, parameters, threads: threads() });
+  onEvent({ type: "start", runDir, step, steps: recipe.steps, parameters, threads: threads(), ranks: ranks.size });
 
   const speeds: number[] = [];
+  const exchanged = new ExchangeFigures();
   let trainLoss: number | undefined;
   let stopped = false;
   try {
@@ -68,39 +89,42 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
       step++;
       const stepBegan = performance.now();
       const lr = learningRate(recipe, step);
-      const microBatches = Array.from({ length: recipe.gradAccumSteps }, () => batches.next());
-      const { loss, gradNorm, skipped } = trainer.step(microBatches, lr);
-      const lossTokens = count(counters, microBatches, skipped);
+      const microBatches = takeTurns(batches, ranks, recipe.gradAccumSteps);
+      const result = trainer.step(microBatches, lr, () => (shouldStop() ? 1 : 0));
+      const { loss, gradNorm, lossTokens } = result;
+      count(counters, result);
       if (counters.skippedInARow > recipe.optim.maxSkippedSteps) throw diverged(counters.skippedInARow, step);
 
       const stepTimeMs = performance.now() - stepBegan;
       const tokensPerSecond = (1000 * lossTokens) / stepTimeMs;
       speeds.push(tokensPerSecond);
       trainLoss = loss;
-      stopped = shouldStop();
+      stopped = result.notes.some((note) => note !== 0);
       const isLast = stopped || step === recipe.steps;
 
       const validation = isDue(step, recipe.evalEvery) ? validate(trainer) : {};
       const { tokens, skippedSteps } = counters;
-      const line = { step, loss, ...validation, lr, gradNorm, tokensPerSecond, stepTimeMs, tokens, skippedSteps };
-      if (isLast || "valLoss" in validation || isDue(step, recipe.logEvery)) metrics.write(line);
+      const figures = { tokensPerSecond, stepTimeMs, ...exchanged.add(result.exchange), tokens, skippedSteps };
+      const line = { step, loss, ...validation, lr, gradNorm, ...figures };
+      if (isLast || "valLoss" in validation || isDue(step, recipe.logEvery)) metrics?.write(line);
       onEvent({ type: "step", steps: recipe.steps, metrics: line });
 
       if (isLast || isDue(step, recipe.checkpointEvery)) {
-        metrics.sync();
-        directory = await saveTrainingState(runDir, step, { trainer, batches, counters, tokenizer });
-        onEvent({ type: "checkpoint", step, directory });
+        metrics?.sync();
+        directory = await saveTrainingState(runDir, step, { trainer, holders, batches, counters, tokenizer });
+        if (directory !== undefined) onEvent({ type: "checkpoint", step, directory });
       }
       await nextTurn();
     }
   } finally {
-    metrics.close();
+    metrics?.close();
     batches.close();
   }
 
   // What the run came to.
   const finished = step === recipe.steps;
   if (finished) onEvent({ type: "finishing" });
+  const final = finished ? await finalFigures(trainer) : {};
   const speed = median(speeds);
   const summary: RunSummary = {
     name: recipe.name,
@@ -109,49 +133,33 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
     parameters,
     tokens: counters.tokens,
     ...(trainLoss !== undefined && Number.isFinite(trainLoss) && { trainLoss }),
-    ...(finished && finalFigures(trainer)),
+    ...final,
     ...(speed !== undefined && { tokensPerSecond: speed }),
+    ...(ranks.size > 1 && { ranks: ranks.size, exchange: exchanged.summary(recipe.distributed) }),
     seconds: (performance.now() - began) / 1000,
     skippedSteps: counters.skippedSteps,
     ...(directory !== undefined && { checkpoint: directory }),
   };
-  writeFileAtomically(join(runDir, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
-  writeReport(runDir, summary);
+  await ledByRankZero(ranks, recipe.distributed, () => {
+    writeSummary(runDir, summary);
+    writeReport(runDir, summary);
+  });
   return summary;
 }
 
-/** Validation loss over `evalBatches` batches of the recipe. */
+/** Validation loss over `evalBatches` batches of the recipe, shared out among the ranks. */
 function validate(trainer: Trainer): { valLoss?: number; valBitsPerByte?: number } {
   const { data, batchSize, evalBatches: maxBatches } = trainer.recipe;
   const some = maxBatches > 0 ? { maxBatches } : {};
-  const { loss, bitsPerByte, tokens } = evaluate(trainer, evalBatches({ ...data, batchSize, ...some }));
+  const ours = evalBatches({ ...data, batchSize, ...some, share: trainer.communicator });
+  const { loss, bitsPerByte, tokens } = evaluate(trainer, ours);
   return tokens > 0 ? { valLoss: loss, valBitsPerByte: bitsPerByte } : {};
 }
 
-/** The recipe that a run's folder was begun with. */
-function recipeOfRun(runDir: string): Recipe {
-  return parseRecipe(readRecipeFile(join(runDir, "recipe.json")));
-}
-
-function createRunFolder(runDir: string, recipe: Recipe): void {
-  mkdirSync(runDir, { recursive: true });
-  writeFileAtomically(join(runDir, "recipe.json"), `${JSON.stringify(recipe, null, 2)}\n`);
-}
-
-function requireVocabulary({ model, data }: Recipe): void {
-  const { vocabSize } = readManifest(data.dir).tokenizer;
-  if (model.vocabSize >= vocabSize) return;
-  const expected = `expected at least the ${vocabSize} ids of the tokenizer in ${data.dir}, got ${model.vocabSize}`;
-  throw new CaiError("E_CONFIG", "recipe", `model.vocabSize: ${expected}`);
-}
-
-/** @returns the loss tokens of the step. */
-function count(counters: Counters, microBatches: readonly MicroBatch[], skipped: boolean): number {
-  const lossTokens = microBatches.reduce((sum, batch) => sum + batch.lossTokens, 0);
+function count(counters: Counters, { lossTokens, skipped }: StepResult): void {
   counters.tokens += lossTokens;
   counters.skippedSteps += skipped ? 1 : 0;
   counters.skippedInARow = skipped ? counters.skippedInARow + 1 : 0;
-  return lossTokens;
 }
 
 function median(values: readonly number[]): number | undefined {

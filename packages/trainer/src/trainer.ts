@@ -1,12 +1,12 @@
 import { availableParallelism } from "node:os";
-import { CaiError, type Communicator, type FloatTensor, floatTensor, setThreads } from "@cai/native";
+import { CaiError, type Communicator, type FloatTensor, setThreads, singleProcess } from "@cai/native";
 import type { GradientCodec } from "@cai/squinch";
 import { Arena } from "./autograd/arena.js";
 import { Tape } from "./autograd/tape.js";
 import type { Recipe } from "./config/recipe.js";
 import { DataParallel, type ExchangeFigures } from "./distributed/data-parallel.js";
 import type { ExchangeState } from "./distributed/exchange-state.js";
-import { takeOut } from "./distributed/held-values.js";
+import type { HeldState } from "./distributed/held-state.js";
 import { Transformer } from "./model/transformer.js";
 import { AdamW, type StepOutcome } from "./optim/adamw.js";
 
@@ -23,15 +23,10 @@ export interface StepResult extends StepOutcome {
   readonly loss: number;
   /** Loss tokens of the step on all ranks. */
   readonly lossTokens: number;
+  /** What each rank gave as its note, by rank. */
+  readonly notes: readonly number[];
   /** Absent with a single rank. */
   readonly exchange?: ExchangeFigures;
-}
-
-/** Parameters and moments as whole tensors by name, in float32. */
-export interface FullState {
-  readonly parameters: Map<string, FloatTensor>;
-  readonly firstMoments: Map<string, FloatTensor>;
-  readonly secondMoments: Map<string, FloatTensor>;
 }
 
 export interface TrainerOptions {
@@ -51,6 +46,8 @@ export class Trainer {
   readonly model: Transformer;
   readonly optimizer: AdamW;
   readonly #arena = new Arena();
+  /** The ranks that train together. */
+  readonly communicator: Communicator;
   readonly #onGradients: TrainerOptions["onGradients"];
   /** Absent with a single rank: then nothing is exchanged. */
   readonly #parallel: DataParallel | undefined;
@@ -58,17 +55,16 @@ export class Trainer {
   constructor(recipe: Recipe, options: TrainerOptions = {}) {
     setThreads(recipe.threads > 0 ? recipe.threads : availableParallelism());
     this.recipe = recipe;
+    this.communicator = options.communicator ?? singleProcess();
     this.model = new Transformer(recipe.model);
     this.#onGradients = options.onGradients;
     const { parameters } = this.model;
     if (options.initialWeights) copyTensors(options.initialWeights, this.parameters(), "initialWeights");
     else this.model.initialise(recipe.seed);
-    const { communicator, codec } = options;
-    if (communicator && communicator.size > 1) {
-      this.#parallel = new DataParallel(parameters, communicator, recipe, codec);
+    if (this.communicator.size > 1) {
+      this.#parallel = new DataParallel(parameters, this.communicator, recipe, options.codec);
     }
-    const { owned: ranges, masters } = this.#parallel ?? {};
-    this.optimizer = new AdamW(parameters, recipe.optim, { ...(ranges && { ranges }), ...(masters && { masters }) });
+    this.optimizer = new AdamW(parameters, recipe.optim, this.#parallel?.owned);
   }
 
   get numParameters(): number {
@@ -95,9 +91,10 @@ export class Trainer {
    * every rank must call it; it blocks until they have exchanged their gradients.
    *
    * @param lr the step's learning rate; the recipe's peak rate when absent.
+   * @param note asked toward the end of the step for a number that all ranks are to see.
    * @throws CaiError `E_ARGUMENT`; `E_COMM` when a rank died or hangs.
    */
-  step(microBatches: readonly MicroBatch[], lr = this.recipe.optim.lr): StepResult {
+  step(microBatches: readonly MicroBatch[], lr = this.recipe.optim.lr, note = () => 0): StepResult {
     const parallel = this.#parallel;
     const ownTokens = microBatches.reduce((sum, batch) => sum + batch.lossTokens, 0);
     const lossTokens = parallel ? parallel.totalOf(ownTokens) : ownTokens;
@@ -109,58 +106,53 @@ export class Trainer {
     for (const [i, batch] of microBatches.entries()) {
       loss += this.#forwardBackward(batch, 1 / lossTokens, i === microBatches.length - 1);
     }
-    if (parallel) return this.#finishTogether(parallel, loss, lossTokens, lr);
+    if (parallel) return this.#finishTogether(parallel, { loss, lossTokens, lr, note });
     this.#onGradients?.(this.gradients());
-    return { loss: loss / lossTokens, lossTokens, ...this.optimizer.step(lr) };
+    const outcome = this.optimizer.step(lr);
+    return { loss: loss / lossTokens, lossTokens, notes: [note()], ...outcome };
   }
 
-  #finishTogether(parallel: DataParallel, ownLoss: number, lossTokens: number, lr: number): StepResult {
+  #finishTogether(
+    parallel: DataParallel,
+    own: { loss: number; lossTokens: number; lr: number; note: () => number },
+  ): StepResult {
+    const { lossTokens } = own;
     parallel.finish();
     this.#onGradients?.(this.gradients());
-    const { loss, ...agreed } = parallel.agree(ownLoss, this.optimizer.sumOfSquares());
-    const outcome = this.optimizer.step(lr, agreed);
+    const sumOfSquares = this.optimizer.sumOfSquares();
+    const { loss, notes, ...agreed } = parallel.agree({ loss: own.loss, sumOfSquares, note: own.note() });
+    const outcome = this.optimizer.step(own.lr, agreed);
     if (!outcome.skipped) parallel.commit();
-    return { loss: loss / lossTokens, lossTokens, ...outcome, exchange: parallel.figures() };
+    return { loss: loss / lossTokens, lossTokens, notes, ...outcome, exchange: parallel.figures() };
   }
 
-  /**
-   * Parameters and moments, whoever holds them; every rank must call it. What this rank holds whole is its own memory,
-   * the rest a copy.
-   */
-  fullState(): FullState {
-    const store = this.model.parameters;
-    const { firstMoments, secondMoments } = this.optimizer;
-    const { masters } = this.#parallel ?? {};
+  /** What of the training state this rank may hold only a part of: for checkpoints, the memory itself. */
+  heldState(): HeldState {
+    const { ranges, firstMoments, secondMoments } = this.optimizer;
+    const { masters } = this.#parallel?.owned ?? {};
+    const { local, shard } = this.exchangeState() ?? {};
     return {
-      parameters: masters ? store.views(this.#whole(flatTensor(masters))) : this.parameters(),
-      firstMoments: store.views(this.#whole(firstMoments)),
-      secondMoments: store.views(this.#whole(secondMoments)),
+      firstMoments: { ranges, values: firstMoments.data },
+      secondMoments: { ranges, values: secondMoments.data },
+      masters: masters && { ranges, values: masters },
+      local,
+      shard,
     };
   }
 
-  /** Takes over the values that were written into the tensors of `state`, which {@link fullState} gave; so must all ranks. */
-  restoreFullState(state: FullState): void {
-    const owned = this.#parallel?.owned;
-    if (!owned) return;
-    const flat = (tensors: ReadonlyMap<string, FloatTensor>) => this.model.parameters.flattened(tensors);
-    this.#parallel?.adoptParameters(flat(state.parameters));
-    this.optimizer.firstMoments.data.set(takeOut(owned, flat(state.firstMoments)).values);
-    this.optimizer.secondMoments.data.set(takeOut(owned, flat(state.secondMoments)).values);
+  /**
+   * Goes on with the values that were written into {@link parameters}, exact ones, and {@link heldState}; every rank
+   * must call it.
+   *
+   * @param codecs the codec by tensor name, where they were measured.
+   */
+  adopt(_codecs?: Readonly<Record<string, string>>): void {
+    this.#parallel?.adoptParameters();
   }
 
   /** What this rank's exchange carries from step to step; undefined when that is nothing. */
   exchangeState(): ExchangeState | undefined {
-    return this.#parallel?.exchangeState();
-  }
-
-  /**
-   * Goes on with what {@link exchangeState} gave, bit by bit when the number of ranks is the same; on another number
-   * what errors were left is dealt out anew, and their sum stays.
-   *
-   * @param states those of all ranks of the checkpoint, in their order.
-   */
-  restoreExchangeState(states: readonly ExchangeState[]): void {
-    this.#parallel?.restoreExchangeState(states);
+    return this.#parallel?.state;
   }
 
   /** Ends the exchange's own communicators, not the one it was given; every rank calls it. */
@@ -183,11 +175,6 @@ export class Trainer {
     return loss;
   }
 
-  /** What all ranks hold of something, in the layout of the flat memory. */
-  #whole(held: FloatTensor): FloatTensor {
-    return this.#parallel?.owned ? flatTensor(this.#parallel.gatherOwned(held.data)) : held;
-  }
-
   #loss(tape: Tape, batch: MicroBatch, gradScale: number): number {
     const { recipe } = this;
     const input = { tokens: batch.tokens, batchSize: batch.tokens.length / recipe.data.seqLen };
@@ -198,10 +185,6 @@ export class Trainer {
       gradScale,
     });
   }
-}
-
-function flatTensor(data: Float32Array): FloatTensor {
-  return floatTensor(data, [data.length]);
 }
 
 /** Copies every tensor of `to` from its namesake. @throws CaiError `E_FORMAT` naming what is missing or misshapen. */

@@ -4,11 +4,15 @@ import type { MetricsRecord } from "./metrics/index.js";
 export type TrainEvent =
   | {
       readonly type: "start";
+      readonly runDir: string;
       /** Steps made before, when the run goes on from a checkpoint. */
       readonly step: number;
       readonly steps: number;
       readonly parameters: number;
+      /** Of the first rank. */
       readonly threads: number;
+      /** Processes that train together. */
+      readonly ranks: number;
     }
   | { readonly type: "step"; readonly steps: number; readonly metrics: MetricsRecord }
   | { readonly type: "checkpoint"; readonly step: number; readonly directory: string }

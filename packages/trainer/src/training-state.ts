@@ -1,9 +1,18 @@
 import { CaiError, type FloatTensor } from "@cai/native";
 import { z } from "zod";
-import { type LoadedCheckpoint, saveCheckpoint } from "./checkpoint/index.js";
+import {
+  type CheckpointContent,
+  type LoadedCheckpoint,
+  saveCheckpoint,
+  type TensorSource,
+} from "./checkpoint/index.js";
 import type { BatchLoader, LoaderState } from "./data/index.js";
+import { type HeldName, type HolderTable, offerOf, streamedByRank, streamedRange } from "./distributed/held-state.js";
+import { holdings } from "./distributed/placement.js";
+import { type Leader, ledByRankZero } from "./distributed/rank-zero.js";
 import { huggingFaceConfig } from "./model/hugging-face-config.js";
-import type { FullState, Trainer } from "./trainer.js";
+import { moments, readMoments, readResiduals, requireKnown } from "./restore-held.js";
+import type { Trainer } from "./trainer.js";
 
 /** What a run counts, besides weights, moments and data position. */
 export interface Counters {
@@ -14,6 +23,8 @@ export interface Counters {
   skippedInARow: number;
 }
 
+const holdersSchema = z.array(z.array(z.object({ begin: z.int().min(0), end: z.int().min(0) })));
+
 const stateSchema = z.object({
   updates: z.int().min(0),
   counters: z.object({
@@ -22,44 +33,90 @@ const stateSchema = z.object({
     skippedInARow: z.int().min(0),
   }),
   data: z.unknown(),
+  /** What the exchange between ranks carries from step to step. */
+  exchange: z
+    .object({
+      /** Whose values residuals.safetensors holds, for which elements of the flat memory, rank by rank. */
+      residuals: z.object({ local: holdersSchema, shard: holdersSchema }).exactOptional(),
+      codecs: z.record(z.string(), z.string()).exactOptional(),
+    })
+    .exactOptional(),
 });
+
+type SavedState = z.infer<typeof stateSchema>;
 
 /** The parts of a run whose state a checkpoint holds. */
 export interface TrainingParts {
   readonly trainer: Trainer;
+  /** Which rank holds what of it. */
+  readonly holders: HolderTable;
   readonly batches: BatchLoader;
   readonly counters: Counters;
   /** The content of tokenizer.json, so that a checkpoint is complete by itself. */
   readonly tokenizer: string;
 }
 
-/** Saves all that an exact resume needs. @returns the checkpoint's folder. */
-export async function saveTrainingState(runDir: string, step: number, parts: TrainingParts): Promise<string> {
-  const { trainer, batches, counters, tokenizer } = parts;
-  const full = trainer.fullState();
-  const content = {
+/**
+ * Saves all that an exact resume needs. Every rank calls it; the first writes, and gets from the others what they hold,
+ * one piece after the other.
+ *
+ * @returns the checkpoint's folder, on the first rank.
+ */
+export async function saveTrainingState(
+  runDir: string,
+  step: number,
+  parts: TrainingParts,
+): Promise<string | undefined> {
+  const { recipe, communicator } = parts.trainer;
+  const save = (leader: Leader) =>
+    saveCheckpoint(runDir, contentOf(step, parts, leader), { keep: recipe.keepCheckpoints });
+  return await ledByRankZero(communicator, recipe.distributed, save, offerOf(parts.trainer.heldState()));
+}
+
+function contentOf(step: number, parts: TrainingParts, leader: Leader): CheckpointContent {
+  const { trainer, holders, batches, counters, tokenizer } = parts;
+  const { recipe, optimizer } = trainer;
+  const exchange = exchangeOf(parts);
+  const places = trainer.model.parameters.places();
+  const streamed = (name: HeldName, suffix: string): [string, TensorSource][] => {
+    const pieces = holdings(holders[name]);
+    return places.map((place) => [place.name + suffix, streamedRange(leader, name, pieces, place)]);
+  };
+  const byRank = (name: HeldName) => streamedByRank(leader, name, holders[name]);
+  const hasMasters = holders.masters.some((ranges) => ranges.length > 0);
+  return {
     step,
-    tensors: { model: full.parameters, optimizer: moments(full) },
-    state: { updates: trainer.optimizer.updates, counters, data: batches.state },
-    recipe: trainer.recipe,
-    config: huggingFaceConfig(trainer.recipe.model),
+    tensors: {
+      model: hasMasters ? new Map(streamed("masters", "")) : trainer.parameters(),
+      optimizer: new Map(moments.flatMap(([name, suffix]) => streamed(name, suffix))),
+      ...(exchange?.residuals && { residuals: new Map([...byRank("local"), ...byRank("shard")]) }),
+    },
+    state: { updates: optimizer.updates, counters, data: batches.state, ...(exchange && { exchange }) },
+    recipe,
+    config: huggingFaceConfig(recipe.model),
     tokenizer,
   };
-  return saveCheckpoint(runDir, content, { keep: trainer.recipe.keepCheckpoints });
 }
 
-/** The optimiser's moments under the names that torch's AdamW gives them. */
-function moments({ firstMoments, secondMoments }: FullState): Map<string, FloatTensor> {
-  const suffixed = (tensors: ReadonlyMap<string, FloatTensor>, suffix: string) =>
-    [...tensors].map(([name, tensor]) => [`${name}.${suffix}`, tensor] as const);
-  return new Map([...suffixed(firstMoments, "exp_avg"), ...suffixed(secondMoments, "exp_avg_sq")]);
+function exchangeOf({ trainer, holders }: TrainingParts): SavedState["exchange"] {
+  const { local, shard } = holders;
+  const hasResiduals = [...local, ...shard].some((ranges) => ranges.length > 0);
+  const codecs = trainer.exchangeState()?.codecs;
+  if (!hasResiduals && !codecs) return undefined;
+  const mutable = (ranks: HolderTable["local"]) => ranks.map((ranges) => ranges.map((range) => ({ ...range })));
+  return {
+    ...(hasResiduals && { residuals: { local: mutable(local), shard: mutable(shard) } }),
+    ...(codecs && { codecs: { ...codecs } }),
+  };
 }
 
-/** Puts weights, moments and counters of a checkpoint back. @returns the loader's state. */
+/**
+ * Puts weights, moments, residuals and counters of a checkpoint back; of what ranks share, this rank's part. On another
+ * number of ranks than before, residuals are dealt out anew. @returns the loader's state.
+ */
 export async function restoreTrainingState(
   checkpoint: LoadedCheckpoint,
-  trainer: Trainer,
-  counters: Counters,
+  { trainer, holders, counters }: Pick<TrainingParts, "trainer" | "holders" | "counters">,
 ): Promise<LoaderState> {
   const parsed = stateSchema.safeParse(checkpoint.state);
   if (!parsed.success) {
@@ -67,14 +124,15 @@ export async function restoreTrainingState(
       cause: parsed.error,
     });
   }
-  const full = trainer.fullState();
-  await readInto(checkpoint, "model", full.parameters);
-  await readInto(checkpoint, "optimizer", moments(full));
-  trainer.restoreFullState(full);
-  trainer.optimizer.updates = parsed.data.updates;
+  const { updates, exchange, data } = parsed.data;
+  await loadWeights(checkpoint, trainer.parameters());
+  await readMoments(checkpoint, trainer);
+  if (exchange?.residuals) await readResiduals(checkpoint, trainer, exchange.residuals, holders);
+  trainer.adopt(exchange?.codecs);
+  trainer.optimizer.updates = updates;
   Object.assign(counters, parsed.data.counters);
   // The loader checks it: only it knows what its state must be.
-  return parsed.data.data as LoaderState;
+  return data as LoaderState;
 }
 
 /** Fills `parameters` from a checkpoint's model.safetensors. */
@@ -82,22 +140,10 @@ export async function loadWeights(
   checkpoint: LoadedCheckpoint,
   parameters: ReadonlyMap<string, FloatTensor>,
 ): Promise<void> {
-  await readInto(checkpoint, "model", parameters);
-}
-
-async function readInto(
-  checkpoint: LoadedCheckpoint,
-  file: "model" | "optimizer",
-  targets: ReadonlyMap<string, FloatTensor>,
-): Promise<void> {
-  const source = await checkpoint.open(file);
+  const source = await checkpoint.open("model");
   try {
-    const unknown = [...source.tensors.keys()].find((name) => !targets.has(name));
-    if (unknown !== undefined) {
-      const reason = `${file}.safetensors holds ${unknown}, which its recipe's model does not have`;
-      throw new CaiError("E_FORMAT", "checkpoint", `${checkpoint.dir}: ${reason}`);
-    }
-    for (const [name, target] of targets) await source.readInto(name, target);
+    requireKnown(checkpoint, source, parameters.keys());
+    for (const [name, target] of parameters) await source.readInto(name, target);
   } finally {
     await source.close();
   }

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkpointDigest } from "../src/checkpoint/index.js";
 import { resolveRecipe } from "../src/config/index.js";
 import { BatchLoader } from "../src/data/index.js";
+import { gatherHolders } from "../src/distributed/held-state.js";
 import { readMetrics } from "../src/metrics/index.js";
 import { recipeByName } from "../src/recipes/index.js";
 import { Trainer } from "../src/trainer.js";
@@ -130,7 +131,8 @@ async function savePoisonedRun(runDir: string): Promise<void> {
   const batches = new BatchLoader({ ...recipe.data, batchSize: recipe.batchSize, seed: recipe.seed });
   const counters = { tokens: 0, skippedSteps: 0, skippedInARow: 0 };
   const tokenizer = readFileSync(at("data", "tokenizer.json"), "utf8");
-  await saveTrainingState(runDir, 5, { trainer, batches, counters, tokenizer });
+  const holders = await gatherHolders(trainer.communicator, trainer.heldState());
+  await saveTrainingState(runDir, 5, { trainer, holders, batches, counters, tokenizer });
   batches.close();
 }
 

@@ -41,15 +41,29 @@ const launchers: Record<MpiFamily, readonly string[]> = {
   mpich: ["mpirun.mpich", "mpiexec.hydra"],
 };
 
-// A container has no ssh, seldom lets a process read another's memory, and runs as root. Without recovery either
-// launcher ends all ranks when one dies by a signal.
-const settings: Record<MpiFamily, { always: readonly string[]; survivors: readonly string[]; env: object }> = {
+interface Settings {
+  always: readonly string[];
+  /** Words for the launcher, and words before Node, that let ranks go on when another dies. */
+  survivors: readonly string[];
+  shell: readonly string[];
+  env: Record<string, string>;
+}
+
+const settings: Record<MpiFamily, Settings> = {
+  // A container runs as root, has no ssh, and seldom lets a process read another's memory.
   openmpi: {
     always: ["--allow-run-as-root", "--oversubscribe", "--mca", "plm_rsh_agent", "/bin/false"],
     survivors: ["--enable-recovery"],
+    shell: [],
     env: { OMPI_MCA_btl_vader_single_copy_mechanism: "none" },
   },
-  mpich: { always: [], survivors: ["-disable-auto-cleanup"], env: {} },
+  // Hydra kills all ranks when it sees one die by a signal, so a shell hides that; and it tells the others by SIGUSR1.
+  mpich: {
+    always: [],
+    survivors: ["-disable-auto-cleanup"],
+    shell: ["sh", "-c", 'trap "" USR1; "$@"; exit $?', "sh"],
+    env: {},
+  },
 };
 
 /** The path of a family's launcher; undefined where it isn't installed. */
@@ -69,10 +83,11 @@ export async function runRanks(options: RunRanksOptions): Promise<RanksEnded> {
   const { family, size, script, args = [], env = {}, timeoutMs = 30_000, keepSurvivors = true } = options;
   const launcher = launcherOf(family);
   if (!launcher) throw new Error(`the launcher of ${family} is not installed: npm run setup`);
-  const { always, survivors, env: own } = settings[family];
+  const { always, survivors, shell, env: own } = settings[family];
   const words = [...always, ...(keepSurvivors ? survivors : []), ...(options.launcherArgs ?? [])];
   const started = performance.now();
-  const child = spawn(launcher, [...words, "-np", String(size), process.execPath, script, ...args], {
+  const program = [...(keepSurvivors ? shell : []), process.execPath, script, ...args];
+  const child = spawn(launcher, [...words, "-np", String(size), ...program], {
     env: { ...process.env, ...own, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

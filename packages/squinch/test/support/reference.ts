@@ -12,11 +12,15 @@ const inverse = range(256).map(exactInverse);
 export const levels: Record<CodebookName, number[]> = {
   sqrt: range(16).map((k) => ((k + 0.5) / 16) ** 2),
   adam: range(16).map(exactAdamLevel),
+  lloyd: [
+    0, 0.045, 0.0923, 0.1419, 0.1933, 0.2476, 0.3053, 0.3662, 0.4313, 0.5009, 0.576, 0.6575, 0.7466, 0.8464, 0.9026,
+    0.9652,
+  ].map(round32),
 };
 
 function nearestCode(t: number, codebook: CodebookName): number {
   if (codebook === "sqrt") return Math.min(15, Math.trunc(round32(Math.sqrt(t))));
-  const level = levels.adam as number[];
+  const level = levels[codebook];
   const midpoint = (k: number) => round32(128 * ((level[k - 1] as number) + (level[k] as number)));
   return range(16).filter((k) => k === 0 || t >= midpoint(k)).length - 1;
 }
@@ -52,7 +56,7 @@ export function referenceEncode(x: ArrayLike<number>, options: ReferenceOptions 
 function blockOf(q: number, codes: Code[], codebook: CodebookName): number[] {
   const block = [q, 0, 0, 0, 0, 0];
   for (const [i, { negative, code }] of codes.entries()) {
-    if (negative && !(codebook === "adam" && code === 0)) block[1] = (block[1] as number) + 2 ** i;
+    if (negative && !(codebook !== "sqrt" && code === 0)) block[1] = (block[1] as number) + 2 ** i;
     const byte = 2 + Math.floor(i / 2);
     block[byte] = (block[byte] as number) + code * (i % 2 === 0 ? 1 : 16);
   }

@@ -28,6 +28,15 @@ export interface TensorInfo {
   readonly end: number;
 }
 
+/** A tensor to be written whose bytes, row-major, come while it is; a chunk may reuse the memory of the one before. */
+export interface StreamedTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly chunks: () => AsyncIterable<Uint8Array>;
+}
+
+export type TensorSource = Tensor | StreamedTensor;
+
 export interface Header {
   readonly metadata: ReadonlyMap<string, string>;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
@@ -38,9 +47,9 @@ export interface Header {
  * by name, so that the same tensors give the same file in whatever order they come. The data starts at a multiple of 8.
  */
 export function encodeHeader(
-  tensors: ReadonlyMap<string, Tensor>,
+  tensors: ReadonlyMap<string, TensorSource>,
   metadata: Readonly<Record<string, string>>,
-): { bytes: Uint8Array; order: (readonly [string, Tensor])[] } {
+): { bytes: Uint8Array; order: (readonly [string, TensorSource])[] } {
   const order = [...tensors].sort(
     ([a, x], [b, y]) => bytesPerElement(y.dtype) - bytesPerElement(x.dtype) || (a < b ? -1 : 1),
   );

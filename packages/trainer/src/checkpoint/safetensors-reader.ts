@@ -67,6 +67,25 @@ export class SafetensorsFile {
     }
   }
 
+  /**
+   * Reads consecutive elements of a float32 tensor, counted row-major, from element `first` on.
+   *
+   * @throws CaiError `E_FORMAT` when the tensor is not there, of another dtype, or ends before.
+   */
+  async readPart(name: string, first: number, target: Float32Array): Promise<void> {
+    const { dtype, shape, begin, end } = this.#info(name);
+    requireLittleEndianCpu(name, { dtype, device: "cpu", shape, data: target });
+    const bytes = new Uint8Array(target.buffer, target.byteOffset, target.byteLength);
+    const start = begin + 4 * first;
+    const tensor = `tensor ${JSON.stringify(name)}`;
+    if (dtype !== "float32" || first < 0 || start + bytes.length > end) {
+      const expected = `${target.length} float32 elements from ${first}`;
+      this.#fail("E_FORMAT", `${tensor}: expected ${expected}, got ${dtype} [${shape}]`);
+    }
+    if (!(await readFully(this.#file, bytes, this.#dataStart + start)))
+      this.#fail("E_FORMAT", `truncated in ${tensor}`);
+  }
+
   /** Every tensor, in new memory. */
   async readAll(): Promise<Map<string, Tensor>> {
     const all = new Map<string, Tensor>();

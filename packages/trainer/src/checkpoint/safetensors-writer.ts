@@ -1,5 +1,5 @@
-import type { Tensor } from "@cai/native";
-import { encodeHeader } from "./safetensors-header.js";
+import { bytesPerElement, CaiError, sizeOf } from "@cai/native";
+import { encodeHeader, type StreamedTensor, type TensorSource } from "./safetensors-header.js";
 import { type FileDigest, writeSynced } from "./synced-file.js";
 import { tensorChunks } from "./tensor-bytes.js";
 
@@ -9,19 +9,35 @@ import { tensorChunks } from "./tensor-bytes.js";
  * The same tensors and metadata give the same bytes, whatever their order. Strided tensors are written row-major.
  *
  * @param path must not exist yet.
+ * @param tensors in memory, or streamed.
  * @returns size and sha256 of the file.
  * @throws CaiError `E_SHAPE`, `E_DEVICE`, `E_ARGUMENT` (a tensor named `__metadata__`).
  */
 export async function writeSafetensors(
   path: string,
-  tensors: ReadonlyMap<string, Tensor>,
+  tensors: ReadonlyMap<string, TensorSource>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<FileDigest> {
   const { bytes, order } = encodeHeader(tensors, metadata);
   return await writeSynced(path, chunks());
 
-  function* chunks() {
+  async function* chunks() {
     yield bytes;
-    for (const [name, tensor] of order) yield* tensorChunks(name, tensor);
+    for (const [name, tensor] of order) {
+      if ("chunks" in tensor) yield* streamed(name, tensor);
+      else yield* tensorChunks(name, tensor);
+    }
   }
+}
+
+async function* streamed(name: string, { dtype, shape, chunks }: StreamedTensor): AsyncGenerator<Uint8Array> {
+  const expected = sizeOf(shape) * bytesPerElement(dtype);
+  let bytes = 0;
+  for await (const chunk of chunks()) {
+    bytes += chunk.length;
+    yield chunk;
+  }
+  if (bytes === expected) return;
+  const tensor = `tensor ${JSON.stringify(name)} [${shape}]`;
+  throw new CaiError("E_SHAPE", "safetensors", `${tensor} takes ${expected} bytes, got ${bytes}`);
 }

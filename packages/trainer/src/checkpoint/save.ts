@@ -1,6 +1,6 @@
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { CaiError, isCaiError, type Tensor } from "@cai/native";
+import { CaiError, isCaiError } from "@cai/native";
 import type { Recipe } from "../config/recipe.js";
 import { canonicalJson } from "./canonical-json.js";
 import {
@@ -12,10 +12,11 @@ import {
   replacedSuffix,
 } from "./list.js";
 import { formatName, formatVersion, type Manifest, manifestName } from "./manifest.js";
+import type { TensorSource } from "./safetensors-header.js";
 import { writeSafetensors } from "./safetensors-writer.js";
 import { type FileDigest, syncDirectory, writeSynced } from "./synced-file.js";
 
-export type TensorMap = ReadonlyMap<string, Tensor>;
+export type TensorMap = ReadonlyMap<string, TensorSource>;
 
 /** What a checkpoint holds. */
 export interface CheckpointContent {

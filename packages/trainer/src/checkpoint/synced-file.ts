@@ -7,6 +7,8 @@ export interface FileDigest {
   readonly sha256: string;
 }
 
+type Chunks = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
 /** Bytes that are hashed while the ones before are on their way to the disk. */
 export const chunkBytes = 4 * 1024 * 1024;
 
@@ -15,12 +17,12 @@ export const chunkBytes = 4 * 1024 * 1024;
  *
  * A chunk may reuse the memory of the one before. When anything fails, no part of the file stays.
  */
-export async function writeSynced(path: string, chunks: Iterable<Uint8Array>): Promise<FileDigest> {
+export async function writeSynced(path: string, chunks: Chunks): Promise<FileDigest> {
   const hash = createHash("sha256");
   const file = await open(path, "wx");
   let bytes = 0;
   try {
-    for (const chunk of chunks) {
+    for await (const chunk of chunks) {
       const written = writeAll(file, chunk);
       hash.update(chunk);
       await written;

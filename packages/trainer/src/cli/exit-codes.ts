@@ -13,6 +13,8 @@ export const exitCodes = {
   diverged: 4,
   /** No backend, or no memory. */
   resources: 5,
+  /** A rank of several died, hung or could not be reached; the others ended for that. */
+  rankLost: 6,
   /** Ended by Ctrl-C, with a checkpoint. */
   interrupted: 130,
 } as const;
@@ -29,6 +31,7 @@ const byCode: Readonly<Record<CaiErrorCode, number>> = {
   E_FORMAT: exitCodes.file,
   E_IO: exitCodes.file,
   E_DIVERGED: exitCodes.diverged,
+  E_COMM: exitCodes.rankLost,
 };
 
 /** The exit code for what a command threw. */

@@ -14,7 +14,7 @@ const words = createConsola({ stdout: process.stderr, stderr: process.stderr });
 
 const exitCodeHelp = `
 Exit codes: 0 done, 1 internal fault, 2 bad arguments or recipe, 3 bad file, 4 diverged, 5 no backend or memory,
-130 stopped by Ctrl-C (a checkpoint was saved).`;
+6 lost another rank, 130 stopped by Ctrl-C (a checkpoint was saved).`;
 
 /** Runs the command line and returns its exit code. */
 export async function run(argv: readonly string[]): Promise<number> {

@@ -1,39 +1,81 @@
+import { launchedBy } from "@cai/native";
 import { createConsola } from "consola";
+import { describeFailure } from "../distributed/failures.js";
+import type { RefusedJob } from "../distributed/launch.js";
 import type { RunSummary } from "../metrics/index.js";
 import { trainInWorker } from "../run-in-worker.js";
 import type { TrainJob } from "../train.js";
 import type { TrainEvent } from "../training-events.js";
-import { exitCodes } from "./exit-codes.js";
+import { exitCodeOf, exitCodes } from "./exit-codes.js";
 import { grouped } from "./output.js";
 import { createProgress, type Progress } from "./progress.js";
 import { summaryText } from "./summary-text.js";
 
 const words = createConsola({ stdout: process.stderr, stderr: process.stderr });
 
+/** Launchers send a signal to a process and again to its group: only one that comes later was sent by hand. */
+const secondSignalMs = 1000;
+
 /**
  * Trains in a worker with progress on stderr. Ctrl-C ends the run after its step, with a checkpoint; a second one ends
- * the process at once.
+ * the process at once. Of several ranks the first alone shows anything, but each tells why it failed.
+ *
+ * @param makeJob throws where the job makes no sense: of several ranks, all hear of it.
  */
-export async function runJob(job: TrainJob, json = false): Promise<number> {
-  const show = json ? showJson() : showWords(job.runDir);
-  const training = trainInWorker(job, show.event);
-  const interrupt = () => {
+export async function runJob(makeJob: () => TrainJob, json = false): Promise<number> {
+  const job = launchedBy() === undefined ? makeJob() : jobOrRefusal(makeJob);
+  const show = json ? showJson() : showWords();
+  let place = { rank: 0, size: 1 };
+  const training = trainInWorker(job, {
+    onOpened: (opened) => {
+      place = opened;
+    },
+    onEvent: show.event,
+  });
+  const release = onFirstSignal(() => {
+    if (place.rank === 0) show.message("Stopping after this step. Ctrl-C again ends at once, without a checkpoint.");
+    training.stop();
+  });
+  try {
+    const summary = await training.done;
+    if (place.rank === 0) show.end(summary);
+    return summary.finished ? exitCodes.ok : exitCodes.interrupted;
+  } catch (error) {
+    if (place.size === 1) throw error;
+    show.close();
+    words.error(`rank ${place.rank}: ${error instanceof Error ? error.message : error}`);
+    return exitCodeOf(error);
+  } finally {
+    show.close();
+    release();
+  }
+}
+
+function jobOrRefusal(makeJob: () => TrainJob): TrainJob | RefusedJob {
+  try {
+    return makeJob();
+  } catch (error) {
+    return { kind: "refused", failure: describeFailure(error) };
+  }
+}
+
+/** Calls `stop` at the first SIGINT or SIGTERM and leaves later ones to the system. @returns what ends the watch. */
+function onFirstSignal(stop: () => void): () => void {
+  const release = () => {
     process.off("SIGINT", interrupt);
     process.off("SIGTERM", interrupt);
-    show.message("Stopping after this step. Ctrl-C again ends at once, without a checkpoint.");
-    training.stop();
+  };
+  let stopping = false;
+  const interrupt = () => {
+    if (stopping) return;
+    stopping = true;
+    if (launchedBy() === undefined) release();
+    else setTimeout(release, secondSignalMs).unref();
+    stop();
   };
   process.on("SIGINT", interrupt);
   process.on("SIGTERM", interrupt);
-  try {
-    const summary = await training.done;
-    show.end(summary);
-    return summary.finished ? exitCodes.ok : exitCodes.interrupted;
-  } finally {
-    show.close();
-    process.off("SIGINT", interrupt);
-    process.off("SIGTERM", interrupt);
-  }
+  return release;
 }
 
 interface Show {
@@ -55,16 +97,16 @@ function showJson(): Show {
 }
 
 /** Progress on stderr, the summary on stdout. */
-function showWords(runDir: string): Show {
+function showWords(): Show {
   let progress: Progress | undefined;
+  let runDir = "";
   const close = () => progress?.close();
   const message = (text: string) => (progress ? progress.message(text) : words.info(text));
   const event = (told: TrainEvent) => {
     if (told.type === "start") {
-      const { parameters, threads, step, steps } = told;
-      const where = step > 0 ? `from step ${step} of ${steps}` : `${steps} steps`;
-      words.info(`${runDir}: ${grouped(parameters)} parameters, ${where}, ${threads} threads`);
-      progress = createProgress({ firstStep: step });
+      runDir = told.runDir;
+      words.info(startText(told));
+      progress = createProgress({ firstStep: told.step });
     } else if (told.type === "step") {
       const { step, loss, valLoss, tokensPerSecond } = told.metrics;
       progress?.update({ step, steps: told.steps, loss, tokensPerSecond });
@@ -79,4 +121,10 @@ function showWords(runDir: string): Show {
     process.stdout.write(`${summaryText(runDir, summary)}\n`);
   };
   return { event, message, end, close };
+}
+
+function startText({ runDir, parameters, threads, ranks, step, steps }: TrainEvent & { type: "start" }): string {
+  const where = step > 0 ? `from step ${step} of ${steps}` : `${steps} steps`;
+  const who = ranks > 1 ? `${ranks} ranks, ${threads} threads on the first` : `${threads} threads`;
+  return `${runDir}: ${grouped(parameters)} parameters, ${where}, ${who}`;
 }

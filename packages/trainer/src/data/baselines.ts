@@ -37,21 +37,24 @@ const longestFit = 1 << 20;
  * counted; validation documents are read only for the final figures. Nats include the ends of text, bytes do not.
  *
  * @param dir a directory that {@link prepareCorpora} wrote, with documents in its validation split
+ * @param onChunk called every so many tokens: it takes minutes for a large directory.
  * @throws CaiError `E_IO` and `E_FORMAT` as {@link TokenDataset.open}
  */
-export function bigramBaselines(dir: string): Baselines {
+export function bigramBaselines(dir: string, onChunk: () => void = () => {}): Baselines {
   const manifest = readManifest(dir);
   const tokenizer = Tokenizer.load(join(dir, manifest.tokenizer.file));
-  const { vocabSize } = tokenizer;
+  const pairs: Scan = (split, visit) => forEachPair({ dir, manifest, onChunk }, split, visit);
+  const bytePairs: Scan = (split, visit) => forEachBytePair(pairs, tokenizer, split, visit);
   return {
-    tokenBigram: measure(vocabSize, (split, visit) => forEachPair(dir, manifest, split, visit), manifest),
-    byteBigram: measure(257, (split, visit) => forEachBytePair(dir, manifest, tokenizer, split, visit), manifest),
+    tokenBigram: measure(tokenizer.vocabSize, pairs, manifest),
+    byteBigram: measure(257, bytePairs, manifest),
   };
 }
 
 type Visit = (context: number, symbol: number, document: number) => void;
+type Scan = (split: Split, visit: Visit) => void;
 
-function measure(symbols: number, scan: (split: Split, visit: Visit) => void, manifest: Manifest): BaselineReport {
+function measure(symbols: number, scan: Scan, manifest: Manifest): BaselineReport {
   const model = new InterpolatedBigram(symbols);
   const isHeldOut = (document: number) => document % heldOutEvery === heldOutEvery - 1;
   const held: number[] = [];
@@ -80,8 +83,14 @@ function measure(symbols: number, scan: (split: Split, visit: Visit) => void, ma
 
 const chunkTokens = 1 << 16;
 
+interface PreparedText {
+  readonly dir: string;
+  readonly manifest: Manifest;
+  readonly onChunk: () => void;
+}
+
 /** Every token of a split with the one before it; documents are counted through all corpora. */
-function forEachPair(dir: string, manifest: Manifest, split: Split, visit: Visit): void {
+function forEachPair({ dir, manifest, onChunk }: PreparedText, split: Split, visit: Visit): void {
   const { endOfText } = manifest.tokenizer;
   const chunk = new Int32Array(chunkTokens);
   let document = 0;
@@ -91,6 +100,7 @@ function forEachPair(dir: string, manifest: Manifest, split: Split, visit: Visit
     try {
       for (let at = 0; at < dataset.tokens; at += chunkTokens) {
         const length = Math.min(chunkTokens, dataset.tokens - at);
+        onChunk();
         dataset.read(at, length, chunk);
         for (let i = 0; i < length; i++) {
           const id = chunk[i] as number;
@@ -108,12 +118,12 @@ function forEachPair(dir: string, manifest: Manifest, split: Split, visit: Visit
 const byteEnd = 256;
 
 /** As {@link forEachPair} over the bytes that the tokens stand for, which are those of the text. */
-function forEachBytePair(dir: string, manifest: Manifest, tokenizer: Tokenizer, split: Split, visit: Visit): void {
+function forEachBytePair(pairs: Scan, tokenizer: Tokenizer, split: Split, visit: Visit): void {
   const spellings = Array.from({ length: tokenizer.vocabSize }, (_, id) =>
     id === tokenizer.endOfText ? [byteEnd] : Array.from(tokenizer.bytes(id)),
   );
   let context = byteEnd;
-  forEachPair(dir, manifest, split, (_, id, document) => {
+  pairs(split, (_, id, document) => {
     for (const symbol of spellings[id] as number[]) {
       visit(context, symbol, document);
       context = symbol;

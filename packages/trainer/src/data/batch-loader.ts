@@ -124,6 +124,11 @@ export class BatchLoader {
     return { tokens, targets, lossTokens: targets.length, documentStarts, corpora };
   }
 
+  /** Passes over the next batch: as {@link BatchLoader.next}, but nothing is read. */
+  skip(): void {
+    for (let row = 0; row < this.options.batchSize; row++) this.draw();
+  }
+
   /** The position after the batches given so far, for {@link BatchLoaderOptions.state}. */
   get state(): LoaderState {
     const corpora = this.sources.map(({ dataset, share, drawn, epoch, index }) => {

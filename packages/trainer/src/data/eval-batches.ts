@@ -12,6 +12,8 @@ export interface EvalOptions {
   seqLen: number;
   /** Takes about this many batches, at least one a corpus, of rows spread evenly over it. Default: all rows. */
   maxBatches?: number;
+  /** Gives only the batches whose number leaves `rank` when divided by `size`; the others are not read. */
+  share?: { readonly rank: number; readonly size: number };
 }
 
 export interface EvalBatch {
@@ -37,7 +39,7 @@ export interface EvalBatch {
  * @throws CaiError `E_IO` and `E_FORMAT` as {@link TokenDataset.open}; `E_ARGUMENT` for a number out of range
  */
 export function* evalBatches(options: EvalOptions): Generator<EvalBatch> {
-  const { dir, split = "val", batchSize, seqLen, maxBatches = Infinity } = options;
+  const { dir, split = "val", batchSize, seqLen, maxBatches = Infinity, share } = options;
   for (const [name, value] of Object.entries({ batchSize, seqLen, maxBatches })) {
     if (value >= 1 && (Number.isInteger(value) || value === Infinity)) continue;
     throw new CaiError("E_ARGUMENT", "evalBatches", `${name}: expected a whole number from 1, got ${value}`);
@@ -45,30 +47,38 @@ export function* evalBatches(options: EvalOptions): Generator<EvalBatch> {
   const manifest = readManifest(dir);
   const byteLengths = tokenByteLengths(Tokenizer.load(join(dir, manifest.tokenizer.file)));
   const allBatches = (tokens: number) => Math.ceil(tokens / seqLen / batchSize);
+  let number = 0;
+  const isOurs = () => share === undefined || number++ % share.size === share.rank;
   const total = manifest.corpora.reduce((sum, { splits }) => sum + allBatches(splits[split].tokens), 0);
   for (const { name, splits } of manifest.corpora) {
     const { tokens } = splits[split];
     if (tokens === 0) continue;
-    const share = Math.max(1, Math.round((maxBatches * allBatches(tokens)) / total));
+    const some = Math.max(1, Math.round((maxBatches * allBatches(tokens)) / total));
     const dataset = TokenDataset.open(dir, name, split, manifest);
     try {
-      yield* corpusBatches(dataset, batchSize, seqLen, Math.min(share, allBatches(tokens)), byteLengths);
+      const batches = Math.min(some, allBatches(tokens));
+      yield* corpusBatches(dataset, { batchSize, seqLen, batches, isOurs, byteLengths });
     } finally {
       dataset.close();
     }
   }
 }
 
-function* corpusBatches(
-  dataset: TokenDataset,
-  batchSize: number,
-  seqLen: number,
-  batches: number,
-  byteLengths: Int32Array,
-): Generator<EvalBatch> {
+interface CorpusPass {
+  readonly batchSize: number;
+  readonly seqLen: number;
+  readonly batches: number;
+  /** Asked once for each batch, in order. */
+  readonly isOurs: () => boolean;
+  readonly byteLengths: Int32Array;
+}
+
+function* corpusBatches(dataset: TokenDataset, pass: CorpusPass): Generator<EvalBatch> {
+  const { batchSize, seqLen, batches, isOurs, byteLengths } = pass;
   const allRows = Math.ceil(dataset.tokens / seqLen);
   const rows = Math.min(allRows, batches * batchSize);
   for (let first = 0; first < rows; first += batchSize) {
+    if (!isOurs()) continue;
     const tokens = new Int32Array(batchSize * seqLen).fill(dataset.endOfText);
     const targets = new Int32Array(batchSize * seqLen).fill(-1);
     let lossTokens = 0;

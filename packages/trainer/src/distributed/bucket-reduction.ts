@@ -1,83 +1,51 @@
-import { float32Codec, Gather, newScratch, Reduction, Scatter, type StageOptions, scratchBytes } from "@cai/squinch";
+import { float32Codec, Gather, newScratch, Reduction, type ResidualPair, Scatter, scratchBytes } from "@cai/squinch";
+import type { Share } from "./bucket-share.js";
 import type { Bucket } from "./buckets.js";
-import type { FlatRange } from "./held-values.js";
 import type { Links } from "./links.js";
-import { shareOf } from "./shares.js";
+import type { Place } from "./topology.js";
 
 export interface BucketOptions {
+  readonly links: Links;
+  readonly rank: number;
+  readonly share: Share;
   /** The first phase only. */
   readonly sharded: boolean;
-  readonly errorFeedback: boolean;
   readonly seed: number;
   /** Number of the bucket in memory, for the random numbers. */
   readonly number: number;
-}
-
-/** The exchange of one bucket, and what it carries from step to step. */
-export interface BucketReduction {
-  readonly bucket: Bucket;
-  readonly reduction: Reduction;
-  /** Whose residual is that of this rank's own values, with where these lie. */
-  readonly local: Keeper | undefined;
-  /** The same for the sum that this rank owns. */
-  readonly shard: Keeper | undefined;
-}
-
-/** A stage that keeps a residual. */
-export interface Keeper {
-  readonly range: FlatRange;
-  readonly stage: Scatter | Gather;
+  /** What the encoding of this rank's own values has lost; as long as the part. */
+  readonly local: ResidualPair | undefined;
+  /** The same for the sum of its shard. */
+  readonly shard: ResidualPair | undefined;
 }
 
 /**
- * One level: all ranks exchange by the bucket's codec. Two: float32 sums inside the node first, each of its ranks then
- * exchanges its part with its peers in the other nodes by the codec, and float32 spreads the result inside.
+ * The exchange of one bucket. One level: all ranks exchange by the bucket's codec. Two: float32 sums inside the node
+ * first, each of its ranks then exchanges its part with its peers in the other nodes by the codec, and float32 spreads
+ * the result inside.
  */
-export function bucketReduction(
-  gradient: Float32Array,
-  bucket: Bucket,
-  links: Links,
-  rank: number,
-  options: BucketOptions,
-): BucketReduction {
+export function bucketReduction(gradient: Float32Array, bucket: Bucket, options: BucketOptions): Reduction {
+  const { links, rank, share, seed } = options;
   const { between, inside, topology } = links;
-  const { part, shard } = shareOf(bucket, topology, rank);
-  const view = ({ begin, end }: FlatRange) => gradient.subarray(begin, end);
-  const { local } = topology.places[rank] as (typeof topology.places)[number];
-  // Ranks of one node have the same number between nodes, but parts of their own.
-  const number = options.number * topology.ranksPerNode + local;
   const { codec } = bucket;
+  const whole = gradient.subarray(bucket.begin, bucket.end);
+  const part = gradient.subarray(share.part.begin, share.part.end);
   const scratch = newScratch(
     Math.max(
-      inside ? scratchBytes(bucket.end - bucket.begin, inside.gather.size, float32Codec) : 0,
-      between ? scratchBytes(part.end - part.begin, between.gather.size, codec) : 0,
+      inside ? scratchBytes(whole.length, inside.gather.size, float32Codec) : 0,
+      between ? scratchBytes(part.length, between.gather.size, codec) : 0,
     ),
   );
-  const keep = (range: FlatRange, phase: number): StageOptions => ({
-    scratch,
-    seed: options.seed,
-    bucket: number,
-    phase,
-    residual: options.errorFeedback ? newPair(range.end - range.begin) : undefined,
-  });
-  const scatter = between && new Scatter(view(part), between.scatter, codec, keep(part, 0));
-  const gather =
-    between && !options.sharded ? new Gather(view(part), between.gather, codec, keep(shard, 1)) : undefined;
+  // Ranks of one node have the same number between nodes, but parts of their own.
+  const { local } = topology.places[rank] as Place;
+  const common = { scratch, seed, bucket: options.number * topology.ranksPerNode + local };
   const stages = [
-    inside && new Scatter(view(bucket), inside.scatter, float32Codec, { scratch }),
-    scatter,
-    gather,
-    inside && new Gather(view(bucket), inside.gather, float32Codec, { scratch }),
+    inside && new Scatter(whole, inside.scatter, float32Codec, { scratch }),
+    between && new Scatter(part, between.scatter, codec, { ...common, residual: options.local, phase: 0 }),
+    between && !options.sharded
+      ? new Gather(part, between.gather, codec, { ...common, residual: options.shard, phase: 1 })
+      : undefined,
+    inside && new Gather(whole, inside.gather, float32Codec, { scratch }),
   ];
-  const kept = options.errorFeedback;
-  return {
-    bucket,
-    reduction: new Reduction(stages.filter((stage) => stage !== undefined)),
-    local: kept && scatter ? { range: part, stage: scatter } : undefined,
-    shard: kept && gather ? { range: shard, stage: gather } : undefined,
-  };
-}
-
-function newPair(length: number) {
-  return { current: new Float32Array(length), next: new Float32Array(length) };
+  return new Reduction(stages.filter((stage) => stage !== undefined));
 }

@@ -4,16 +4,16 @@ import type { BackwardObserver, Tape } from "../autograd/tape.js";
 import type { Recipe } from "../config/recipe.js";
 import type { ParameterStore } from "../model/parameter-store.js";
 import { gather } from "./agreement.js";
-import { type BucketReduction, bucketReduction, type Keeper } from "./bucket-reduction.js";
-import { type Bucket, planBuckets } from "./buckets.js";
+import { bucketReduction } from "./bucket-reduction.js";
+import { shareOf } from "./bucket-share.js";
+import { planBuckets } from "./buckets.js";
 import { codecOf } from "./codecs.js";
 import { OverlappedExchange } from "./exchange.js";
 import type { ExchangeState } from "./exchange-state.js";
-import { gatherHeld } from "./gather-held.js";
-import { type FlatRange, type HeldValues, lengthOf, redistribute, spreadOut, takeOut } from "./held-values.js";
+import { type FlatRange, heldFor, lengthOf } from "./held-values.js";
 import { gradientBytes, type Links, openLinks } from "./links.js";
-import { ownedRanges, ParameterSpread } from "./parameter-spread.js";
-import { shareOf } from "./shares.js";
+import { ParameterSpread } from "./parameter-spread.js";
+import { Residuals } from "./residuals.js";
 
 /** What a step's exchange took on this rank. */
 export interface ExchangeFigures {
@@ -25,69 +25,101 @@ export interface ExchangeFigures {
   readonly exposedMs: number;
 }
 
+/** What a rank tells the others before a step is made. */
+export interface Finding {
+  readonly loss: number;
+  /** Of the gradient that this rank applies. */
+  readonly sumOfSquares: number;
+  readonly note: number;
+}
+
 /** What the ranks agree on before a step is made. */
 export interface Agreement {
   /** Summed over ranks. */
   readonly loss: number;
-  /** Of the gradient that is applied. */
+  /** Of the whole gradient. */
   readonly sumOfSquares: number;
   /** Whether a rank had values that are not finite. */
   readonly skip: boolean;
+  /** By rank. */
+  readonly notes: readonly number[];
 }
 
-/** One rank's part in training with others: gradients, residuals, and the parameters that it owns. */
+/** The part of the parameters that a rank steps for all. */
+export interface Owned {
+  readonly ranges: readonly FlatRange[];
+  /** Their exact values, one range behind the other, where parameters travel rounded. */
+  readonly masters?: Float32Array;
+}
+
+/** One rank's part in training with others: the exchange of gradients, and of the parameters that it owns. */
 export class DataParallel {
-  readonly communicator: Communicator;
-  readonly #store: ParameterStore;
-  readonly #settings: Recipe["distributed"];
+  /** Absent where every rank steps everything. */
+  readonly owned: Owned | undefined;
+  readonly #communicator: Communicator;
+  readonly #values: Float32Array;
   readonly #links: Links;
-  readonly #buckets: readonly Bucket[];
-  readonly #reductions: readonly BucketReduction[];
   readonly #exchange: OverlappedExchange;
+  readonly #residuals: { readonly local: Residuals; readonly shard?: Residuals } | undefined;
   readonly #spread: ParameterSpread | undefined;
-  /** What this rank steps, in the `sharded` mode. */
-  readonly owned: readonly FlatRange[] | undefined;
-  /** Its exact values, where parameters travel rounded. */
-  readonly masters: Float32Array | undefined;
   #bytes = { gradients: 0, parameters: 0 };
   #exposedMs = 0;
 
-  /** Every rank must make its own at the same time; blocks. @throws CaiError `E_CONFIG`, `E_COMM`. */
+  /**
+   * Every rank must make its own at the same time; blocks.
+   *
+   * @param store its values are the same on every rank. @throws CaiError `E_CONFIG`, `E_COMM`.
+   */
   constructor(store: ParameterStore, communicator: Communicator, recipe: Recipe, codec?: GradientCodec) {
     const settings = recipe.distributed;
     const sharded = settings.mode === "sharded";
-    const { rank } = communicator;
+    const links = openLinks(communicator, settings);
+    this.#communicator = communicator;
+    this.#values = store.values.data;
+    this.#links = links;
+
     const uniform = codec ?? codecOf(settings);
-    this.communicator = communicator;
-    this.#store = store;
-    this.#settings = settings;
-    this.#links = openLinks(communicator, settings);
-    this.#buckets = planBuckets(store.groups(), settings.bucketMiB * 2 ** 18, () => uniform);
-    this.#reductions = this.#buckets.map((bucket, number) =>
-      bucketReduction(store.grads.data, bucket, this.#links, rank, {
+    const buckets = planBuckets(store.groups(), settings.bucketMiB * 2 ** 18, () => uniform);
+    const shares = buckets.map((bucket) => shareOf(bucket, links.topology, communicator.rank));
+    const shards = shares.map(({ shard }) => shard);
+    if (settings.errorFeedback && links.between) {
+      const local = new Residuals(shares.map(({ part }) => part));
+      this.#residuals = sharded ? { local } : { local, shard: new Residuals(shards) };
+    }
+    const reductions = buckets.map((bucket, number) => {
+      const share = shares[number] as (typeof shares)[number];
+      const { local, shard } = this.#residuals ?? {};
+      const reduction = bucketReduction(store.grads.data, bucket, {
+        links,
+        rank: communicator.rank,
+        share,
         sharded,
-        errorFeedback: settings.errorFeedback,
         seed: recipe.seed,
         number,
-      }),
-    );
-    this.#exchange = new OverlappedExchange(store.grads.data, this.#reductions);
-    if (!sharded) return;
-    this.owned = this.#ownedBy(rank);
-    if (settings.parameterType === "bf16") this.masters = new Float32Array(lengthOf(this.owned));
-    this.#spread = new ParameterSpread(store.values.data, this.#buckets, this.#links, rank, {
-      type: settings.parameterType,
-      masterOf: (range) => this.#masterOf(range),
+        local: local?.pairFor(share.part),
+        shard: shard?.pairFor(share.shard),
+      });
+      return { bucket, reduction };
     });
-    this.adoptParameters(store.values.data);
+    this.#exchange = new OverlappedExchange(store.grads.data, reductions);
+    if (!sharded) return;
+
+    const ranges = shards.filter(({ begin, end }) => begin < end).sort((a, b) => a.begin - b.begin);
+    const masters = settings.parameterType === "bf16" ? new Float32Array(lengthOf(ranges)) : undefined;
+    this.owned = { ranges, ...(masters && { masters }) };
+    this.#spread = new ParameterSpread(this.#values, buckets, shards, links.parameters, {
+      type: settings.parameterType,
+      masterOf: masters && ((range) => heldFor({ ranges, values: masters }, range)),
+    });
+    this.adoptParameters();
   }
 
   /** Loss tokens of all ranks. Blocks. */
   totalOf(lossTokens: number): number {
-    return gather(this.communicator, [lossTokens]).reduce((sum, [tokens]) => sum + (tokens as number), 0);
+    return gather(this.#communicator, [lossTokens]).reduce((sum, [tokens]) => sum + (tokens as number), 0);
   }
 
-  /** Gets ready for the last backward pass of a step, which must be told to the observer that is returned. */
+  /** Gets ready for the last backward pass of a step, which must tell the observer that is returned how far it has come. */
   begin(tape: Tape, step: number): BackwardObserver {
     this.#bytes = this.#bytesSoFar();
     this.#exposedMs = 0;
@@ -95,26 +127,29 @@ export class DataParallel {
     return this.#exchange;
   }
 
-  /** How many buckets have begun to travel in this step, of how many. */
-  get progress(): { readonly begun: number; readonly buckets: number } {
-    return { begun: this.#exchange.begun, buckets: this.#buckets.length };
-  }
-
   /** Blocks until the gradients are exchanged: whole ones, or what this rank owns of them. */
   finish(): void {
     this.#wait(() => this.#exchange.finish());
   }
 
-  /** @param loss this rank's. @param sumOfSquares of the gradient that this rank applies. Blocks. */
-  agree(loss: number, sumOfSquares: number): Agreement {
-    const all = gather(this.communicator, [loss, this.#exchange.nonFinite, sumOfSquares]);
-    const total = (index: number) => all.reduce((sum, numbers) => sum + (numbers[index] as number), 0);
-    return { loss: total(0), skip: total(1) > 0, sumOfSquares: this.owned ? total(2) : sumOfSquares };
+  /** Blocks until every rank has told its finding. Sums are in the order of ranks: the same everywhere. */
+  agree(own: Finding): Agreement {
+    const all = gather(this.#communicator, [own.loss, this.#exchange.nonFinite, own.sumOfSquares, own.note]);
+    const each = (index: number) => all.map((numbers) => numbers[index] as number);
+    const total = (index: number) => each(index).reduce((sum, number) => sum + number, 0);
+    return {
+      loss: total(0),
+      skip: total(1) > 0,
+      sumOfSquares: this.owned ? total(2) : own.sumOfSquares,
+      notes: each(3),
+    };
   }
 
   /** The step has been made: keeps what encodings lost, and spreads the parameters that owners have stepped. */
   commit(): void {
     this.#exchange.commit();
+    this.#residuals?.local.commit();
+    this.#residuals?.shard?.commit();
     const spread = this.#spread;
     if (spread) this.#wait(() => spread.run());
   }
@@ -129,41 +164,20 @@ export class DataParallel {
     };
   }
 
-  /** Puts together, on every rank, what each rank holds for the ranges that it owns. Blocks. */
-  gatherOwned(values: Float32Array): Float32Array {
-    const flat = new Float32Array(this.#store.length);
-    gatherHeld(this.communicator, (rank) => this.#ownedBy(rank), values, flat);
-    return flat;
-  }
-
-  /** Takes exact parameter values over, the same on every rank, and rounds what all ranks compute with. Blocks. */
-  adoptParameters(flat: Float32Array): void {
-    if (!this.masters || !this.owned) {
-      if (flat !== this.#store.values.data) this.#store.values.data.set(flat);
-      return;
+  /** Takes the store's values as exact ones, the same on every rank; where they travel rounded, rounds them. Blocks. */
+  adoptParameters(): void {
+    const { masters, ranges = [] } = this.owned ?? {};
+    if (!masters) return;
+    for (const range of ranges) {
+      heldFor({ ranges, values: masters }, range).set(this.#values.subarray(range.begin, range.end));
     }
-    this.masters.set(takeOut(this.owned, flat).values);
     this.#spread?.run();
   }
 
-  /** What this rank carries from step to step; undefined when that is nothing. */
-  exchangeState(): ExchangeState | undefined {
-    if (!this.#settings.errorFeedback) return undefined;
-    return { local: heldBy(this.#keepers("local")), shard: heldBy(this.#keepers("shard")) };
-  }
-
-  /** See {@link redistribute}. @param states by rank, of a number of ranks that may be another. */
-  restoreExchangeState(states: readonly ExchangeState[]): void {
-    for (const kind of ["local", "shard"] as const) {
-      const held = states.flatMap((state) => state[kind] ?? []);
-      const keepers = this.#keepers(kind);
-      if (keepers.length === 0) continue;
-      const { rank, size } = this.communicator;
-      const ranges = Array.from({ length: size }, (_, other) => this.#keptBy(kind, other));
-      const flat = new Float32Array(this.#store.length);
-      spreadOut(redistribute(held, ranges)[rank] as HeldValues, flat);
-      for (const { range, stage } of keepers) stage.residual?.set(flat.subarray(range.begin, range.end));
-    }
+  /** What this rank carries from step to step, the memory itself; undefined when that is nothing. */
+  get state(): ExchangeState | undefined {
+    const { local, shard } = this.#residuals ?? {};
+    return local && { local: local.held, ...(shard && { shard: shard.held }) };
   }
 
   close(): void {
@@ -179,38 +193,4 @@ export class DataParallel {
   #bytesSoFar() {
     return { gradients: gradientBytes(this.#links), parameters: this.#links.parameters.bytesSent };
   }
-
-  #ownedBy(rank: number): FlatRange[] {
-    return ownedRanges(this.#buckets, this.#links, rank);
-  }
-
-  #masterOf(range: FlatRange): Float32Array {
-    if (!this.masters) return this.#store.values.data.subarray(range.begin, range.end);
-    const before = (this.owned ?? []).filter(({ begin }) => begin < range.begin);
-    const offset = lengthOf(before);
-    return this.masters.subarray(offset, offset + range.end - range.begin);
-  }
-
-  #keepers(kind: "local" | "shard"): Keeper[] {
-    const keepers = this.#reductions.flatMap((each) => each[kind] ?? []);
-    return keepers.sort((a, b) => a.range.begin - b.range.begin);
-  }
-
-  #keptBy(kind: "local" | "shard", rank: number): FlatRange[] {
-    const shares = this.#buckets.map((bucket) => shareOf(bucket, this.#links.topology, rank));
-    const ranges = shares.map(({ part, shard }) => (kind === "local" ? part : shard));
-    return ranges.sort((a, b) => a.begin - b.begin);
-  }
-}
-
-function heldBy(keepers: readonly Keeper[]): HeldValues {
-  const ranges = keepers.map(({ range }) => range);
-  const values = new Float32Array(lengthOf(ranges));
-  let offset = 0;
-  for (const { stage } of keepers) {
-    const residual = stage.residual as Float32Array;
-    values.set(residual, offset);
-    offset += residual.length;
-  }
-  return { ranges, values };
 }

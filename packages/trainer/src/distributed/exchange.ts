@@ -1,6 +1,6 @@
-import { ReductionQueue } from "@cai/squinch";
+import { type Reduction, ReductionQueue } from "@cai/squinch";
 import type { BackwardObserver, Parameter } from "../autograd/tape.js";
-import type { BucketReduction } from "./bucket-reduction.js";
+import type { Bucket } from "./buckets.js";
 import type { FlatRange } from "./held-values.js";
 
 /** What the exchange needs to know of a step before its last backward pass. */
@@ -9,6 +9,12 @@ export interface ExchangeStep {
   readonly step: number;
   /** Parameters whose gradients the pass still changes, in the order in which it finishes them. */
   readonly finalOrder: readonly Parameter[];
+}
+
+/** A bucket and how it is exchanged. */
+export interface BucketReduction {
+  readonly bucket: Bucket;
+  readonly reduction: Reduction;
 }
 
 /** The order of a step's exchange: the same in every step, since every step runs the same model. */

@@ -1,5 +1,5 @@
 import type { Communicator } from "@cai/native";
-import { flatTopology, nodeTopology, type Topology } from "./topology.js";
+import { flatTopology, nodeTopology, type Place, type Topology } from "./topology.js";
 
 /** The two orders of operations that an exchange by two phases needs. */
 export interface PhasePair {
@@ -25,7 +25,7 @@ export function openLinks(
   { levels, ranksPerNode }: { levels: 1 | 2 | number; ranksPerNode: number },
 ): Links {
   const topology = levels === 2 ? nodeTopology(communicator, ranksPerNode) : flatTopology(communicator.size);
-  const { node, local } = topology.places[communicator.rank] as Topology["places"][number];
+  const { node, local } = topology.places[communicator.rank] as Place;
   const opened: Communicator[] = [];
   const open = (made: Communicator) => {
     opened.push(made);

@@ -1,12 +1,18 @@
 import { CaiError, type Communicator } from "@cai/native";
 import { gather } from "./agreement.js";
 
-/** Where every rank stands: which node, and which of the node's ranks. */
+/** Which node a rank belongs to, and which of the node's ranks it is. */
+export interface Place {
+  readonly node: number;
+  readonly local: number;
+}
+
+/** Where every rank stands. */
 export interface Topology {
   readonly numNodes: number;
   readonly ranksPerNode: number;
   /** By rank. */
-  readonly places: readonly { readonly node: number; readonly local: number }[];
+  readonly places: readonly Place[];
 }
 
 /** Every rank by itself: the exchange has one level. */

@@ -20,5 +20,11 @@ export interface MetricsRecord {
   readonly tokens?: number | null;
   /** Steps skipped so far for a gradient that was not finite. */
   readonly skippedSteps?: number | null;
+  /** Bytes of gradients that the first of several ranks sent to the others in the step. */
+  readonly exchangeBytes?: number | null;
+  /** Bytes of parameters that it sent, where shards are owned. */
+  readonly parameterBytes?: number | null;
+  /** Time of the step in which it only waited for the exchange. */
+  readonly exposedMs?: number | null;
   readonly [field: string]: number | string | boolean | null | undefined;
 }

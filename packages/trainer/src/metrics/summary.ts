@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CaiError } from "@cai/native";
 import { z } from "zod";
+import { writeFileAtomically } from "../data/atomic-file.js";
 import type { MetricsRecord } from "./record.js";
 
 const figure = z.number().min(0).exactOptional();
@@ -25,6 +26,19 @@ const summarySchema = z.strictObject({
   bitsPerByte: figure,
   /** Median over the steps. */
   tokensPerSecond: figure,
+  /** Processes that trained together, and what their exchange cost the first of them; absent for one. */
+  ranks: z.int().min(2).exactOptional(),
+  exchange: z
+    .strictObject({
+      type: z.string(),
+      mode: z.string(),
+      /** Bytes of gradients that it sent in a step, and of parameters; means. */
+      bytesPerStep: z.number().min(0),
+      parameterBytesPerStep: z.number().min(0),
+      /** Time of a step in which it only waited for the exchange; median. */
+      exposedMs: z.number().min(0),
+    })
+    .exactOptional(),
   /** Time of the whole run. */
   seconds: z.number().min(0),
   /** Steps skipped for a gradient that was not finite. */
@@ -41,6 +55,10 @@ const summarySchema = z.strictObject({
 
 /** What a run came to. Kept as summary.json in the run folder. */
 export type RunSummary = z.infer<typeof summarySchema>;
+
+export function writeSummary(runDir: string, summary: RunSummary): void {
+  writeFileAtomically(join(runDir, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
+}
 
 /** The summary.json of a run folder; empty when there is none. @throws CaiError `E_FORMAT`. */
 export function readSummary(runDir: string): Partial<RunSummary> {

@@ -1,5 +1,6 @@
 import { allocateAligned, type FloatTensor, floatTensor, sizeOf, tensorAt } from "@cai/native";
 import type { Parameter } from "../autograd/tape.js";
+import type { FlatRange } from "../distributed/held-values.js";
 
 /** A tensor of the model before it has memory. */
 export interface ParameterSpec {
@@ -107,11 +108,12 @@ export class ParameterStore {
     return new Map(this.specs.map(({ name, shape }) => [name, this.#view(flat, this.#offset(name), shape)]));
   }
 
-  /** The flat array that {@link views} would cut into `tensors`; a copy. */
-  flattened(tensors: ReadonlyMap<string, FloatTensor>): Float32Array {
-    const flat = new Float32Array(this.length);
-    for (const [name, { data }] of tensors) flat.set(data, this.#offset(name));
-    return flat;
+  /** Where each parameter lies in the flat arrays. */
+  places(): { readonly name: string; readonly shape: readonly number[]; readonly range: FlatRange }[] {
+    return this.specs.map(({ name, shape }) => {
+      const begin = this.#offset(name);
+      return { name, shape, range: { begin, end: begin + sizeOf(shape) } };
+    });
   }
 
   #parameter(name: string, offset: number, shape: readonly number[]): Parameter {

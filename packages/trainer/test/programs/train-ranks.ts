@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Communicator, launchedBy, openMpi, singleProcess } from "@cai/native";
 import { randomInts } from "@cai/test-utils";
+import type { FlatRange } from "../../src/distributed/held-values.js";
 import { type MicroBatch, type StepResult, Trainer } from "../../src/trainer.js";
 import { tinyRecipe } from "../support/tiny-recipe.js";
 
@@ -16,22 +17,22 @@ export interface Scenario {
   emptyMicroBatches?: readonly number[];
   /** At this step one rank has a NaN in its parameters, which is then taken out again. */
   poison?: { step: number; rank: number };
+  /** Leaves this step's micro-batches out and takes the next ones. */
+  skipStep?: number;
   /** After this step, puts all state of the trainer into a new one, which goes on. */
   restartAfter?: number;
 }
 
-/** What a rank came to. */
+/** What a rank came to. Parameters and gradients are in the layout of the flat memory. */
 export interface Report {
   rank: number;
   steps: StepResult[];
   /** Of all parameters' bits after each step. */
   hashes: string[];
-  /** At the end, all tensors behind each other. */
   parameters: number[];
   /** What each step's gradient was before clipping. */
   gradients: number[][];
-  /** What each kind of residual holds at the end. */
-  residuals: Record<string, { ranges: unknown; values: number[] }>;
+  residuals: Record<string, { ranges: FlatRange[]; values: number[] }>;
   momentLength: number;
 }
 
@@ -52,20 +53,18 @@ function hashOf(trainer: Trainer): string {
 }
 
 function trainRanks(scenario: Scenario, communicator: Communicator): Report {
-  const { gradAccumSteps = 1, steps = 3, emptyMicroBatches = [], poison, restartAfter } = scenario;
+  const { gradAccumSteps = 1, steps = 3, emptyMicroBatches = [], poison, restartAfter, skipStep } = scenario;
   const recipe = tinyRecipe(scenario.model, { distributed: scenario.distributed ?? {}, threads: 1 });
   const { rank, size } = communicator;
   const gradients: number[][] = [];
-  const make = () =>
-    new Trainer(recipe, {
-      communicator,
-      onGradients: (tensors) => gradients.push([...tensors.values()].flatMap(({ data }) => [...data])),
-    });
+  const onGradients = () => gradients.push([...trainer.model.parameters.grads.data]);
+  const make = () => new Trainer(recipe, { communicator, onGradients });
   let trainer = make();
   const results: StepResult[] = [];
   const hashes: string[] = [];
   for (let step = 0; step < steps; step++) {
-    const first = step * gradAccumSteps * size;
+    const dataStep = skipStep !== undefined && step >= skipStep ? step + 1 : step;
+    const first = dataStep * gradAccumSteps * size;
     const batches = Array.from({ length: gradAccumSteps }, (_, i) =>
       microBatch(first + i * size + rank, emptyMicroBatches),
     );
@@ -75,13 +74,13 @@ function trainRanks(scenario: Scenario, communicator: Communicator): Report {
     results.push(trainer.step(batches));
     if (poison?.step === step && poison.rank === rank) gain[0] = healthy;
     hashes.push(hashOf(trainer));
-    if (restartAfter === step) trainer = successor(trainer, make, communicator);
+    if (restartAfter === step) trainer = successor(trainer, make);
   }
-  const parameters = [...trainer.fullState().parameters.values()].flatMap(({ data }) => [...data]);
+  const parameters = [...trainer.model.parameters.values.data];
   const { local, shard } = trainer.exchangeState() ?? {};
   const residuals = Object.fromEntries(
     Object.entries({ local, shard }).flatMap(([kind, held]) =>
-      held ? [[kind, { ranges: held.ranges, values: [...held.values] }]] : [],
+      held ? [[kind, { ranges: [...held.ranges], values: [...held.values] }]] : [],
     ),
   );
   const momentLength = trainer.optimizer.firstMoments.data.length;
@@ -90,25 +89,33 @@ function trainRanks(scenario: Scenario, communicator: Communicator): Report {
 }
 
 /** A new trainer with all that a checkpoint would hold of an old one. */
-function successor(old: Trainer, make: () => Trainer, { rank, size }: Communicator): Trainer {
-  const [from, state] = [old.fullState(), old.exchangeState()];
-  const { updates } = old.optimizer;
+function successor(old: Trainer, make: () => Trainer): Trainer {
   const trainer = make();
-  const to = trainer.fullState();
-  for (const part of ["parameters", "firstMoments", "secondMoments"] as const) {
-    for (const [name, { data }] of to[part]) data.set(from[part].get(name)?.data ?? []);
+  const [from, to] = [old.heldState(), trainer.heldState()];
+  for (const [name, { data }] of trainer.parameters()) data.set(old.parameters().get(name)?.data ?? []);
+  for (const name of ["firstMoments", "secondMoments", "local", "shard"] as const) {
+    to[name]?.values.set(from[name]?.values ?? []);
   }
-  trainer.restoreFullState(to);
-  trainer.optimizer.updates = updates;
-  // Ranks do not see each other's states here, and with the same number of ranks each needs only its own.
-  if (state) trainer.restoreExchangeState(Array.from({ length: size }, (_, other) => (other === rank ? state : {})));
+  trainer.adopt();
+  // In a checkpoint the masters are the parameters; here each rank has its own at hand.
+  if (from.masters) to.masters?.values.set(from.masters.values);
+  trainer.optimizer.updates = old.optimizer.updates;
   old.close();
   return trainer;
 }
 
-const [json = "{}", folder = "."] = process.argv.slice(2);
-const scenario: Scenario = JSON.parse(json);
-const communicator = launchedBy() ? openMpi({ timeoutMs: 20_000 }) : singleProcess();
-const report = trainRanks(scenario, communicator);
-writeFileSync(join(folder, `${report.rank}.json`), JSON.stringify(report));
-communicator.close();
+/** Runs the scenarios of a list one after the other, and writes the reports, or a message in the place of one. */
+function main([json = "[]", folder = "."]: readonly string[]): void {
+  const communicator = launchedBy() ? openMpi({ timeoutMs: 20_000 }) : singleProcess();
+  const reports = (JSON.parse(json) as Scenario[]).map((scenario) => {
+    try {
+      return trainRanks(scenario, communicator);
+    } catch (error) {
+      return String(error);
+    }
+  });
+  writeFileSync(join(folder, `${communicator.rank}.json`), JSON.stringify(reports));
+  communicator.close();
+}
+
+main(process.argv.slice(2));

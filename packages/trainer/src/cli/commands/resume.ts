@@ -14,6 +14,7 @@ export function resumeCommand(finish: (code: number) => void): Command {
     .option("--json", "print events and summary as JSON lines")
     .addHelpText("after", "\nExample:\n  $ cai resume runs/start-2026-01-31")
     .action(async (runDir: string, options: Options) => {
-      finish(await runJob({ kind: "resume", runDir, fallback: options.fallback ?? false }, options.json));
+      const { fallback = false, json } = options;
+      finish(await runJob(() => ({ kind: "resume", runDir, fallback }), json));
     });
 }

@@ -3,7 +3,7 @@ import { extname } from "node:path";
 import { Command } from "commander";
 import { type RecipeInput, readRecipeFile, resolveRecipe } from "../../config/index.js";
 import { recipeByName, recipes } from "../../recipes/index.js";
-import { newRunDirectory } from "../../run-folder.js";
+import type { TrainJob } from "../../train.js";
 import { collect } from "../output.js";
 import { runJob } from "../run-job.js";
 
@@ -28,13 +28,15 @@ export function trainCommand(finish: (code: number) => void): Command {
 Examples:
   $ cai prepare --corpus novels=texts/ --out data
   $ cai train start --data data
-  $ cai train my-recipe.yaml --set optim.lr=3e-4 --set steps=1000 --run runs/slow`,
+  $ cai train my-recipe.yaml --set optim.lr=3e-4 --set steps=1000 --run runs/slow
+  $ mpirun -np 4 npx cai train start --set distributed.exchange=squinch`,
     )
-    .action(async (name: string, options: Options) => {
-      const recipe = resolveRecipe(readRecipe(name, options.data), options.set);
-      const runDir = options.run ?? newRunDirectory(recipe.name);
-      finish(await runJob({ kind: "new", recipe, runDir }, options.json));
-    });
+    .action(async (name: string, options: Options) => finish(await runJob(() => newJob(name, options), options.json)));
+}
+
+function newJob(name: string, { data, run, set }: Options): TrainJob {
+  const recipe = resolveRecipe(readRecipe(name, data), set);
+  return { kind: "new", recipe, ...(run !== undefined && { runDir: run }) };
 }
 
 function readRecipe(name: string, dataDir: string): RecipeInput | object {
