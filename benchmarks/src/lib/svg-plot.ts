@@ -20,7 +20,7 @@ const legendLine = 16;
 export function svgPlot(panels: readonly PlotPanel[]): string {
   const names = panels[0]?.series.map(({ name }) => name) ?? [];
   const width = panelWidth * panels.length;
-  const perLine = 4 * panels.length;
+  const perLine = 3 * panels.length;
   const total = height + legendLine * Math.ceil(names.length / perLine) + 8;
   const legend = names.map((name, i) => {
     const [x, y] = [
