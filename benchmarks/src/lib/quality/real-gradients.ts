@@ -58,11 +58,11 @@ export async function gradientQualities(run: GradientRun): Promise<GradientQuali
   let measurements = new Map<string, TensorMeasurement>();
   for (let step = 1; step <= steps; step++) {
     const moment = moments.find(([, at]) => at === step)?.[0];
-    const before = moment && copied(parameters.views(parameters.secondMoments));
+    const before = moment && copied(parameters.views(trainer.optimizer.secondMoments));
     trainer.step([batches.next()], recipe.optim.lr * Math.min(1, step / warmupSteps));
     // The moments have this step's gradients in them now; a factor common to all of v (clipping) changes nothing.
     const eps = recipe.optim.eps * Math.sqrt(1 - recipe.optim.beta2 ** step);
-    const state = { gradients: trainer.gradients(), secondMoments: parameters.views(parameters.secondMoments), eps };
+    const state = { gradients: trainer.gradients(), secondMoments: parameters.views(trainer.optimizer.secondMoments), eps };
     if (moments.some(([, at]) => at === step + policyAge)) measurements = measure(state);
     if (!moment || !before) continue;
     for (const [tensor, { data }] of state.gradients) {
