@@ -18,6 +18,14 @@ export { rmsNormBackward, rmsNormForward } from "./ops/rms-norm.js";
 export { rotary } from "./ops/rotary.js";
 export { siluGatedBackward, siluGatedForward } from "./ops/silu-gated.js";
 export { softcapBackward, softcapForward } from "./ops/softcap.js";
+export {
+  type SquinchCounts,
+  type SquinchDecodeOptions,
+  type SquinchEncodeOptions,
+  type SquinchTables,
+  squinchDecode,
+  squinchEncode,
+} from "./ops/squinch.js";
 export { sumOfSquares } from "./ops/sum-of-squares.js";
 export { allocateAligned, type BackendAttempt, type BackendInfo, backendInfo, setThreads, threads } from "./runtime.js";
 export {

@@ -31,6 +31,8 @@
   X(SiluGatedForward, "siluGatedForward") \
   X(SoftcapBackward, "softcapBackward") \
   X(SoftcapForward, "softcapForward") \
+  X(SquinchDecode, "squinchDecode") \
+  X(SquinchEncode, "squinchEncode") \
   X(SumOfSquares, "sumOfSquares") \
   X(Threads, "threads")
 // clang-format on

@@ -12,6 +12,8 @@ const exact = [
   "float32ToBf16",
   "randomNormal",
   "randomUniform",
+  "squinchDecode",
+  "squinchEncode",
   "sumOfSquares",
 ];
 

@@ -63,6 +63,17 @@ TensorView Args::OptionalTensor(size_t index, const char* name, DType dtype) con
   return Tensor(index, name, dtype);
 }
 
+DType Args::DTypeAmong(size_t index, std::initializer_list<DType> choices) const {
+  const Napi::Value value = info_[index];
+  if (!value.IsObject()) return *choices.begin();
+  const Napi::Value dtype = value.As<Napi::Object>().Get("dtype");
+  const std::string name = dtype.IsString() ? ShortText(dtype) : std::string();
+  for (DType choice : choices) {
+    if (name == DTypeName(choice)) return choice;
+  }
+  return *choices.begin();
+}
+
 std::vector<TensorView> Args::Tensors(size_t index, const char* name, DType dtype) const {
   const Napi::Value value = info_[index];
   if (!value.IsArray()) {

@@ -41,6 +41,8 @@ class Args {
   TensorView TensorLike(size_t index, const char* name, const TensorView& like, DType dtype = DType::kFloat32) const;
   // The same, but undefined or null gives an empty view.
   TensorView OptionalTensor(size_t index, const char* name, DType dtype) const;
+  // The dtype of argument `index` where it is one of `choices`, otherwise the first of them.
+  DType DTypeAmong(size_t index, std::initializer_list<DType> choices) const;
   // Argument `index` as an array of tensors.
   std::vector<TensorView> Tensors(size_t index, const char* name, DType dtype) const;
 

@@ -13,6 +13,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "core/philox-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace cai {
 namespace HWY_NAMESPACE {
@@ -127,31 +129,18 @@ struct UnitWriter {
 
 #else
 
-using DU64 = hn::Repartition<uint64_t, DU>;
-using VU64 = hn::Vec<DU64>;
+using DU64 = PhiloxTag;
+using VU64 = PhiloxVec;
 
-// Philox4x32 with a 32-bit word in the low half of each 64-bit lane; what the high halves hold never matters.
+// Blocks' words in pairs: those of each block side by side, in the first vector words 0 and 1 before words 2 and 3 for even
+// lanes, in the second for odd lanes.
 Pair<VU> WordsOf(VU64 block, uint64_t seed, uint64_t stream) {
   const DU64 d;
   const DU d32;
-  const VU multiplier0 = hn::Set(d32, kPhiloxMultiplier0);
-  const VU multiplier1 = hn::Set(d32, kPhiloxMultiplier1);
-  VU64 c0 = block, c1 = hn::ShiftRight<32>(block);
-  VU64 c2 = hn::Set(d, stream), c3 = hn::Set(d, stream >> 32);
-  uint32_t key0 = static_cast<uint32_t>(seed), key1 = static_cast<uint32_t>(seed >> 32);
-  for (int round = 0; round < kPhiloxRounds; ++round) {
-    const VU64 product0 = hn::MulEven(hn::BitCast(d32, c0), multiplier0);
-    const VU64 product1 = hn::MulEven(hn::BitCast(d32, c2), multiplier1);
-    c0 = hn::Xor(hn::Xor(hn::ShiftRight<32>(product1), c1), hn::Set(d, static_cast<uint64_t>(key0)));
-    c2 = hn::Xor(hn::Xor(hn::ShiftRight<32>(product0), c3), hn::Set(d, static_cast<uint64_t>(key1)));
-    c1 = product1;
-    c3 = product0;
-    key0 += kPhiloxWeyl0;
-    key1 += kPhiloxWeyl1;
-  }
+  const PhiloxWords c = PhiloxBlocks(block, seed, stream);
   const VU64 low = hn::Set(d, uint64_t{0xFFFFFFFF});
-  const VU64 words01 = hn::Or(hn::And(c0, low), hn::ShiftLeft<32>(c1));
-  const VU64 words23 = hn::Or(hn::And(c2, low), hn::ShiftLeft<32>(c3));
+  const VU64 words01 = hn::Or(hn::And(c.word[0], low), hn::ShiftLeft<32>(c.word[1]));
+  const VU64 words23 = hn::Or(hn::And(c.word[2], low), hn::ShiftLeft<32>(c.word[3]));
   return {hn::BitCast(d32, hn::InterleaveLower(d, words01, words23)),
           hn::BitCast(d32, hn::InterleaveUpper(d, words01, words23))};
 }

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { randomFloats, randomInts } from "@cai/test-utils";
 import { type DType, floatTensor, intTensor, sizeOf, type Tensor, tensorOver, zeros } from "../../js/index.js";
 import { type Addon, loadAddon } from "../../js/load.js";
+import { nativeTables, powerTables, sqrtTables } from "../squinch-reference.js";
 
 /** The addon itself, without the TypeScript in front of it. */
 export const rawAddon: () => Addon = loadAddon;
@@ -161,9 +162,34 @@ export const opCases: Record<string, () => unknown[]> = {
   siluGatedForward: () => [normal(matrix, 1), normal(matrix, 2), blank(matrix)],
   softcapBackward: () => [normal(matrix, 1), normal(matrix, 2), blank(matrix), { cap: 5 }],
   softcapForward: () => [normal(matrix, 1), blank(matrix), { cap: 5 }],
+  squinchDecode: () => [
+    { ...encodedVector(), data: Uint8Array.from(normalData(15_012, 1), (value) => Math.abs(1e6 * value) & 255) },
+    normal(vector, 2),
+    nativeTables(sqrtTables),
+    { gain: 1.01, scale: 0.25, accumulate: true },
+  ],
+  squinchEncode: () => [
+    normal(vector, 1),
+    encodedVector(),
+    nativeTables(powerTables),
+    {
+      stochastic: true,
+      seed: 1n,
+      stream: 2,
+      saturate: true,
+      gain: false,
+      residual: normal(vector, 2),
+      residualOut: blank(vector),
+    },
+  ],
   sumOfSquares: () => [[normal(vector, 1), normal(matrix, 2)]],
   threads: () => [],
 };
+
+/** Room for `vector` in six bytes for eight values. */
+function encodedVector(): Tensor<"uint8"> {
+  return blank([15_012], "uint8");
+}
 
 function positive(shape: number[], seed: number): Tensor {
   const tensor = normal(shape, seed);
