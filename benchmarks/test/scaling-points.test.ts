@@ -21,7 +21,7 @@ const link = (linkMbit: number | null, payloadMbit: number): NetworkRow => ({
   payloadMbit,
   smallMs: 0,
 });
-const timed = { timeMs10: 0, timeMs90: 0, bytesSent: 1, rounds: 1 };
+const timed = { timeMs10: 0, timeMs90: 0, bytesSent: 1e6, rounds: 1 };
 const first = contestants[0] as (typeof contestants)[0];
 const kinds = ["float32", "bf16", "squinch"] as const;
 
@@ -71,6 +71,7 @@ describe("squinch-network's summary", () => {
   it("has ratios of medians at the same rate and layout", () => {
     const summary = summarise(rows);
     expect(summary.exchangeTimeRatioToBf16At250Mbit).toBe(0.375);
+    expect(summary.exchangeTimeRatioToBf16BytesAt250Mbit).toBeCloseTo(0.3 / (8e6 / 240e6), 9);
     expect(summary.exchangeTimeRatioToFloat32At250Mbit).toBe(0.1875);
     expect(summary.twoLevelStepTimeRatioToFlatAt250Mbit).toBe(0.8);
   });

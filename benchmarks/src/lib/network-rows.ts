@@ -60,6 +60,8 @@ export function summarise(rows: readonly NetworkRow[]): Record<string, number> {
   return {
     exchangeTimeRatioToBf16At250Mbit: exchange("squinch", 250) / exchange("bf16", 250),
     exchangeTimeRatioToBf16At1000Mbit: exchange("squinch", 1000) / exchange("bf16", 1000),
+    // Against bf16 whose encoding and decoding cost nothing: its bytes over the rate that the link was found to have.
+    exchangeTimeRatioToBf16BytesAt250Mbit: exchange("squinch", 250) / wireMs(rows, "bf16", 250),
     exchangeTimeRatioToFloat32At250Mbit: exchange("squinch", 250) / exchange("float32", 250),
     stepTimeRatioToBf16At250Mbit: step("squinch", 250) / step("bf16", 250),
     stepTimeRatioToBf16At1000Mbit: step("squinch", 1000) / step("bf16", 1000),
@@ -86,6 +88,11 @@ function timedRow(rows: readonly NetworkRow[], measured: string, name: string, l
 
 function timeOf(rows: readonly NetworkRow[], measured: string, name: string, linkMbit: number, layout?: Layout) {
   return timedRow(rows, measured, name, linkMbit, layout).timeMs;
+}
+
+function wireMs(rows: readonly NetworkRow[], name: CodecName, linkMbit: number): number {
+  const { bytesSent } = timedRow(rows, "exchange", name, linkMbit);
+  return (8e-3 * bytesSent) / linkRow(rows, linkMbit).payloadMbit;
 }
 
 function linkBytes(rows: readonly NetworkRow[], name: CodecName, linkMbit: number): number {
