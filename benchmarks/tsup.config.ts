@@ -2,7 +2,7 @@ import { defineConfig } from "tsup";
 
 export default defineConfig({
   // A bench is found by its file's name, and the children are programs of their own.
-  entry: ["src/*.ts", "src/children/*.ts"],
+  entry: ["src/*.ts", "src/children/*.ts", "src/docs/*.ts"],
   format: ["esm"],
   noExternal: ["@cai/test-utils"],
   clean: true,

@@ -63,7 +63,9 @@ describe("a rig", () => {
 describe("launching", () => {
   it("starts one rank a host by way of the agent, over TCP alone", () => {
     const command = launchCommand(plan, { ranksPerHost: [1, 1, 1, 1] }, "node", ["rank.js"]).join(" ");
-    expect(command).toMatch(/^ip netns exec rig1-hub mpirun.openmpi --allow-run-as-root -np 4 /);
+    expect(command).toMatch(
+      /^ip netns exec rig1-hub mpirun.openmpi --allow-run-as-root --leave-session-attached -np 4 /,
+    );
     expect(command).toContain("--host 10.77.0.1:1,10.77.0.2:1,10.77.0.3:1,10.77.0.4:1 ");
     expect(command).toMatch(/--mca plm_rsh_agent \/\S*namespace-agent\.sh /);
     expect(command).toContain("--mca btl tcp,self ");

@@ -37,6 +37,13 @@ const burst = "128kb";
 /** How long a packet may wait before the link drops it. */
 const queue = "50ms";
 
+/** What figures from a rig were taken with. */
+export const networkSettings = {
+  shaping: `token bucket at both ends of every link, burst ${burst}, queue ${queue}`,
+  congestionControl: "reno",
+  transport: `${launcher}, TCP between hosts, shared memory inside one`,
+};
+
 export function hostName({ name }: RigPlan, host: number): string {
   return `${name}-${host + 1}`;
 }
@@ -151,6 +158,8 @@ export function launchCommand(
   return [
     "ip",
     ...["netns", "exec", hubName(plan), launcher, "--allow-run-as-root"],
+    // Else the daemons part from the launcher, and their ranks' processor time with them.
+    "--leave-session-attached",
     ...["-np", String(ranksPerHost.reduce((sum, ranks) => sum + ranks, 0))],
     ...["--host", hosts.join(","), "--bind-to", "none"],
     ...Object.entries(settings).flatMap(([name, value]) => ["--mca", name, value]),

@@ -49,6 +49,8 @@ export interface Work {
   readonly backward: number;
   readonly optimiser: number;
   readonly codec: CodecCost;
+  /** The same for the exact sums inside a group, in the two-level form. Default: nothing. */
+  readonly exactCodec?: CodecCost;
   /** Values that are exchanged together. */
   readonly bucket: number;
   /** The share of parameters whose gradients are known only when the backward pass ends: tied embeddings. Default 0. */
@@ -82,7 +84,7 @@ interface Stages {
 /** What the ranks of `cluster` need for a step of `work` with `exchange`. */
 export function predict(work: Work, cluster: Cluster, exchange: Exchange): Prediction {
   const buckets = Math.max(1, Math.ceil(work.parameters / work.bucket));
-  const stages = stagesOf(work.parameters / buckets, work.codec, cluster, exchange);
+  const stages = stagesOf(work.parameters / buckets, work, cluster, exchange);
   const parameters = parameterPhase(work.parameters, cluster, exchange);
   const compute = work.forward + work.backward;
   const known = exchangeEnd(readyTimes(work, buckets), stages);
@@ -121,17 +123,26 @@ function exchangeEnd(ready: readonly number[], { codecFirst, codecLast, inside, 
   return Math.max(slowest + Math.min(inside, outside) + codecLast, thread);
 }
 
-function stagesOf(values: number, codec: CodecCost, cluster: Cluster, exchange: Exchange): Stages {
+function stagesOf(values: number, { codec, exactCodec }: Work, cluster: Cluster, exchange: Exchange): Stages {
   const { group, peers, part } = geometry(cluster, exchange);
   const phases = exchange.mode === "sharded" ? 1 : 2;
-  const own = peers > 1 ? values * part : 0;
-  const exact = bytesPerValue.float32;
+  const between = codecSeconds(values * part, peers, codec, phases);
+  const exact = exactCodec === undefined ? nothing : codecSeconds(values, group, exactCodec, 2);
   return {
-    codecFirst: own * codec.encode,
-    codecLast: own * codec.decodeAdd + (phases === 2 ? (own / peers) * codec.encode + own * codec.decode : 0),
-    inside: part < 1 ? 2 * phaseSeconds(cluster.inside, group, values * exact) : 0,
-    outside: phases * outsideSeconds(own, bytesPerValue[exchange.kind], cluster, exchange),
+    codecFirst: exact.first + between.first,
+    codecLast: between.last + exact.last,
+    inside: part < 1 ? 2 * phaseSeconds(cluster.inside, group, values * bytesPerValue.float32) : 0,
+    outside: phases * outsideSeconds(values * part, bytesPerValue[exchange.kind], cluster, exchange),
   };
+}
+
+const nothing = { first: 0, last: 0 };
+
+/** What a rank encodes before the first phase, and what it decodes and encodes after that. */
+function codecSeconds(values: number, peers: number, { encode, decodeAdd, decode }: CodecCost, phases: number) {
+  if (peers <= 1) return nothing;
+  const second = phases === 2 ? (values / peers) * encode + values * decode : 0;
+  return { first: values * encode, last: values * decodeAdd + second };
 }
 
 /** Groups as this exchange sees them: `peers` ranks exchange a `part` of the gradient with one another. */
