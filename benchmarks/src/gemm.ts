@@ -1,13 +1,11 @@
 // How fast is our float32 matrix product beside oneDNN's?
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
 import { allocateAligned, backendInfo, matmul, setThreads, tensorAt } from "@cai/native";
 import type { Bench } from "./lib/bench.js";
+import { compilePeer } from "./lib/compile.js";
 import { requireDebianPackages } from "./lib/install.js";
 import { LinePeer } from "./lib/line-peer.js";
-import { benchmarksFolder, repositoryRoot } from "./lib/paths.js";
 import { interleave, median } from "./lib/statistics.js";
 
 interface Product {
@@ -117,14 +115,7 @@ function ourTurn({ m, n, k, transposeA = false, transposeB = false }: Product, c
   };
 }
 
-/** Compiles the peer when it is missing or older than its source. */
 async function buildPeer(): Promise<string> {
   await requireDebianPackages(["libdnnl-dev", "g++"], () => existsSync("/usr/include/dnnl.hpp"));
-  const source = join(benchmarksFolder, "peers", "onednn_gemm.cc");
-  const folder = join(repositoryRoot, ".cache", "peers");
-  const program = join(folder, "onednn_gemm");
-  if (existsSync(program) && statSync(program).mtimeMs > statSync(source).mtimeMs) return program;
-  mkdirSync(folder, { recursive: true });
-  execFileSync(process.env.CXX ?? "g++", ["-std=c++17", "-O2", "-o", program, source, "-ldnnl"], { stdio: "inherit" });
-  return program;
+  return compilePeer("onednn_gemm.cc", ["-ldnnl"]);
 }

@@ -55,6 +55,10 @@ export function launchedBy(environment: Environment = process.env): MpiFamily | 
 export interface MpiChoice extends Omit<Family, "home"> {
   readonly family: MpiFamily;
   readonly thin: string;
+  /** What the process's environment needs first, where it says nothing else. */
+  readonly settings: readonly string[];
+  /** Hydra tells of a failed rank by SIGUSR1, on which Node would open its debugger. */
+  readonly ignoreSigusr1: boolean;
 }
 
 /**
@@ -87,5 +91,22 @@ function choice(family: MpiFamily, environment: Environment): MpiChoice {
   const { home, libraries, ...rest } = families[family];
   const folder = environment[home];
   const own = folder ? libraries.map((name) => join(folder, "lib", name)) : [];
-  return { ...rest, family, thin: `libcai_mpi_${family}.so`, libraries: [...own, ...libraries] };
+  return {
+    ...rest,
+    family,
+    thin: `libcai_mpi_${family}.so`,
+    libraries: [...own, ...libraries],
+    settings: family === "mpich" ? ucxSettings(environment) : [],
+    ignoreSigusr1: family === "mpich" && environment.PMI_FD !== undefined,
+  };
+}
+
+/**
+ * UCX, under MPICH, was not made for a process like Node's. It rewrites mmap, munmap and brk while other threads run them
+ * (MEM_EVENTS), takes the signals by which WebAssembly traps (HANDLE_ERRORS), and ends the process when a rank dies whose
+ * memory it reads (cma). Where all ranks are on one machine they need no network either.
+ */
+function ucxSettings({ MPI_LOCALNRANKS: local, PMI_SIZE: all }: Environment): string[] {
+  const transports = local !== undefined && local === all ? "posix,sysv,self" : "^cma";
+  return ["UCX_MEM_EVENTS=n", "UCX_HANDLE_ERRORS=none", `UCX_TLS=${transports}`];
 }

@@ -23,6 +23,8 @@ enum Kind {
   barrier = 5,
 }
 
+// Starting may take longer than a rank may be silent afterwards.
+const startMs = 60_000;
 const finalizeMs = 2000;
 
 /**
@@ -43,10 +45,10 @@ export function openMpi(options: OpenMpiOptions = {}): Communicator {
   }
   const native = loadAddon().communicator as unknown as NativeCommunicator;
   const choice = chooseMpi(options.library);
-  const { library, tried } = native.load(choice.thin, choice.libraries);
+  const { library, tried } = native.load(choice.thin, choice.libraries, choice.settings, choice.ignoreSigusr1);
   if (library === undefined) throw new CaiError("E_LOAD", "communicator", explain(choice, tried));
   native.start(timeoutMs, heartbeatMs);
-  const world = waitFor(() => native.awaitStart(sliceMs), timeoutMs, "MPI did not start");
+  const world = waitFor(() => native.awaitStart(sliceMs), Math.max(timeoutMs, startMs), "MPI did not start");
   const launched = launchedSize();
   if (launched !== undefined && launched !== world.hosts.length) {
     const message = `the launcher started ${launched} processes, but ${choice.title} (${library}) knows ${world.hosts.length}: \
@@ -167,12 +169,13 @@ class MpiCommunicator implements Communicator {
 
   close(): void {
     if (this.#closed) return;
+    const { native, timeoutMs } = this.#shared;
+    if (native.failed()) return;
     if (this.#group !== 0) {
       this.#last?.wait();
       this.#closed = true;
       return;
     }
-    const { native, timeoutMs } = this.#shared;
     this.barrier().wait();
     this.#closed = true;
     native.beginClose();
@@ -185,7 +188,15 @@ class MpiCommunicator implements Communicator {
   #post(kind: Kind, send?: Payload, receive?: Payload, root?: number): Pending {
     if (this.#closed) throw new CaiError("E_COMM", "communicator", "this communicator is closed: make another");
     const { native, awaited } = this.#shared;
+    refuseResizable(send);
+    refuseResizable(receive);
     this.#last = new MpiPending(native, awaited, native.post(kind, this.#group, send, receive, root));
     return this.#last;
   }
+}
+
+/** One that shrinks takes the memory away under an operation, and nothing could hold it. */
+function refuseResizable(payload: Payload | undefined): void {
+  if (!(payload?.buffer as { resizable?: boolean } | undefined)?.resizable) return;
+  throw new CaiError("E_ARGUMENT", "communicator", "a buffer must not be resizable: use one of a fixed length");
 }

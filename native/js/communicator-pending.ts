@@ -2,7 +2,13 @@ import type { Payload, Pending } from "./communicator.js";
 
 /** What the addon has for the communicator; `await*` return after `milliseconds` at the latest. */
 export interface NativeCommunicator {
-  load(thin: string, libraries: readonly string[]): { library?: string; tried: string[] };
+  /** @param settings `NAME=value` for this process's environment, where it has no such variable */
+  load(
+    thin: string,
+    libraries: readonly string[],
+    settings: readonly string[],
+    ignoreSigusr1: boolean,
+  ): { library?: string; tried: string[] };
   start(timeoutMs: number, heartbeatMs: number): void;
   awaitStart(milliseconds: number): World | undefined;
   addGroup(group: number, ranks: readonly number[]): void;
@@ -15,6 +21,8 @@ export interface NativeCommunicator {
   announce(operation: number): boolean;
   /** Whether the bell keeps the process alive. */
   hold(on: boolean): void;
+  /** Whether everything has failed. */
+  failed(): boolean;
   beginClose(): void;
   awaitClose(milliseconds: number): "open" | "parted" | "ended";
 }

@@ -40,6 +40,9 @@ export interface Communicator {
   duplicate(): Communicator;
   /** The ranks that gave the same `color`, numbered by `key` and then by rank. Every rank must call it; blocks. */
   split(color: number, key: number): Communicator;
-  /** Ends this communicator; the first one made also ends MPI. Waits for the other ranks, but not for failed ones. */
+  /**
+   * Ends this communicator; the first one made also ends MPI. Every rank must call it; it waits for the others.
+   * After a failure it does nothing.
+   */
   close(): void;
 }

@@ -14,7 +14,7 @@ afterAll(() => box.remove());
 
 async function outcome(family: MpiFamily, scenario: string) {
   const script = join(box.root, "dist", "communicator-life.js");
-  const ended = await runRanks({ family, size: 2, script, args: [scenario], timeoutMs: 15_000 });
+  const ended = await runRanks({ family, size: 2, script, args: [scenario], timeoutMs: 25_000 });
   const records = ended.records.sort((a, b) => Number(a.rank ?? 9) - Number(b.rank ?? 9));
   return { ...ended, records };
 }
@@ -31,8 +31,8 @@ describe.each(installedFamilies())("a communicator over %s", (family) => {
   });
 
   it.concurrent("is closed for good", async () => {
-    const { code, records } = await outcome(family, "opened twice");
-    expect(code).toBe(0);
+    const { code, records, stderr } = await outcome(family, "opened twice");
+    expect(code, stderr).toBe(0);
     const refused = {
       again: { code: "E_COMM", message: startedBefore },
       after: expect.objectContaining({ code: "E_COMM" }),

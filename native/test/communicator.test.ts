@@ -26,6 +26,7 @@ const titles = [
   "bytesSent counts what goes to others",
   "knows the ranks of this machine",
   "refuses arguments that don't fit, without harm",
+  "leaves WebAssembly its traps",
   "can be opened once",
   "costs little while nothing is to be done",
   "closes",

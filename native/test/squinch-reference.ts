@@ -53,11 +53,21 @@ export const powerTables: ReferenceTables = {
   signedZero: false,
 };
 
-/** Levels k / 16: more than one threshold to a bucket of the kernel's index. */
+/** Levels k / 16: evenly spaced thresholds, for which the kernel's index has buckets of their own. */
 export const linearTables: ReferenceTables = {
   ...shared,
   thresholds: codes.slice(1).map((code) => 16 * code - 8),
   levels: codes.map((code) => code / 16),
+  signedZero: false,
+};
+
+const crowded = codes.map((code) => code / (code < 12 ? 256 : 16));
+
+/** Levels of which many lie close together: more than one threshold to a bucket of the kernel's index, however laid. */
+export const crowdedTables: ReferenceTables = {
+  ...shared,
+  thresholds: codes.slice(1).map((code) => 128 * ((crowded[code - 1] as number) + (crowded[code] as number))),
+  levels: crowded,
   signedZero: false,
 };
 

@@ -14,6 +14,7 @@ import {
 } from "../js/index.js";
 import {
   bitsOf,
+  crowdedTables,
   floatOf,
   linearTables,
   nativeTables,
@@ -26,7 +27,7 @@ import {
 } from "./squinch-reference.js";
 import { withThreads } from "./with-threads.js";
 
-const codebooks = { sqrt: sqrtTables, power: powerTables, linear: linearTables };
+const codebooks = { sqrt: sqrtTables, power: powerTables, linear: linearTables, crowded: crowdedTables };
 const random = { seed: 0x123456789abcdefn, stream: 2n ** 40n + 7n };
 const stochastic = { stochastic: true, ...random };
 const lengths = [0, 1, 2, 7, 8, 9, 15, 16, 17, 63, 64, 65, 127, 128, 129, 135, 2047, 2048, 2049, 8192, 8193, 20_011];

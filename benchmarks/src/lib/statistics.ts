@@ -30,3 +30,12 @@ export async function interleave<Name extends string, Result>(
   }
   return results;
 }
+
+/** The milliseconds of each of `calls` calls. */
+export function sample(run: () => void, calls: number): number[] {
+  return Array.from({ length: calls }, () => {
+    const start = performance.now();
+    run();
+    return performance.now() - start;
+  });
+}

@@ -86,18 +86,31 @@ std::string Text(const Args& args, const Napi::Value& value, const char* name) {
   return value.As<Napi::String>().Utf8Value();
 }
 
-// (thin library, [MPI libraries]) -> { library?, tried }
+std::vector<std::string> Texts(const Args& args, size_t index, const char* name) {
+  const Napi::Value value = args.value(index);
+  if (!value.IsArray()) args.Fail(ErrorCode::kArgument, name + (" must be an array, got " + Describe(value)));
+  const Napi::Array list = value.As<Napi::Array>();
+  std::vector<std::string> texts;
+  for (uint32_t i = 0; i < list.Length(); ++i) texts.push_back(Text(args, list.Get(i), name));
+  return texts;
+}
+
+// (thin library, [MPI libraries], [NAME=value], whether to ignore SIGUSR1) -> { library?, tried }
 Napi::Value Load(const Args& args) {
   const std::string thin = Text(args, args.value(0), "thin");
-  std::vector<std::string> candidates;
-  const Napi::Value list = args.value(1);
-  if (!list.IsArray()) args.Fail(ErrorCode::kArgument, "libraries must be an array, got " + Describe(list));
-  for (uint32_t i = 0; i < list.As<Napi::Array>().Length(); ++i) {
-    candidates.push_back(Text(args, list.As<Napi::Array>().Get(i), "libraries"));
+  const std::vector<std::string> candidates = Texts(args, 1, "libraries");
+  Preparation preparation;
+  for (const std::string& setting : Texts(args, 2, "settings")) {
+    const size_t equals = setting.find('=');
+    if (equals != std::string::npos) preparation.defaults.push_back({setting.substr(0, equals), setting.substr(equals + 1)});
   }
+  preparation.ignore_sigusr1 = args.value(3).ToBoolean();
   std::lock_guard<std::mutex> lock(owner_mutex);
   const Napi::Env env = args.env();
-  if (!owner.engine) loaded = LoadMpi(candidates, thin);
+  if (!owner.engine) {
+    PrepareProcess(preparation);
+    loaded = LoadMpi(candidates, thin);
+  }
   Napi::Object result = Napi::Object::New(env);
   if (loaded.table) result.Set("library", loaded.library);
   Napi::Array tried = Napi::Array::New(env, loaded.tried.size());
@@ -117,7 +130,6 @@ Napi::Value Start(const Args& args) {
   }
   if (!loaded.table) args.Fail(ErrorCode::kComm, "no MPI library is loaded");
   PinAddon();
-  loaded.table->prepare();
   owner.engine = new Engine(*loaded.table, beat, timeout, Ring);
   owner.env = args.env();
   napi_add_env_cleanup_hook(args.env(), LeaveEnvironment, nullptr);
@@ -343,6 +355,8 @@ Napi::Value Hold(const Args& args) {
   return args.env().Undefined();
 }
 
+Napi::Value Failed(const Args& args) { return Napi::Boolean::New(args.env(), OwnEngine(args).HasFailed()); }
+
 Napi::Value BeginClose(const Args& args) {
   OwnEngine(args).BeginClose();
   return args.env().Undefined();
@@ -380,6 +394,7 @@ Napi::Object CommunicatorExports(Napi::Env env) {
   Register<SetBell>(exports, "setBell");
   Register<Announce>(exports, "announce");
   Register<Hold>(exports, "hold");
+  Register<Failed>(exports, "failed");
   Register<BeginClose>(exports, "beginClose");
   Register<AwaitClose>(exports, "awaitClose");
   return exports;

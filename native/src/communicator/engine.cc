@@ -1,6 +1,7 @@
 #include "communicator/engine.h"
 
 #include <sched.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +22,8 @@ constexpr auto kLongestPause = microseconds(1000);
 constexpr auto kLongestIdlePause = milliseconds(10);
 // A turn that took longer means that this process stood still (stopped, or starved of a processor).
 constexpr auto kStandstill = milliseconds(100);
+// How long the thread may seem stuck while this process runs.
+constexpr auto kDoubt = milliseconds(1000);
 // For last messages to go out, when nobody waits for them.
 constexpr auto kFarewell = milliseconds(250);
 constexpr auto kSettling = milliseconds(200);
@@ -81,9 +84,23 @@ void Engine::Post(Group* group, OperationPtr operation) {
 
 bool Engine::IsDone(const Operation& operation) {
   const OperationState state = operation.state.load(std::memory_order_acquire);
+  if (state == OperationState::kRunning) CheckAlive();
   if (state != OperationState::kFailed) return state == OperationState::kDone;
   auto lock = Lock();
   throw OpError(ErrorCode::kComm, failure_);
+}
+
+// A thread that hangs inside MPI can't tell anybody. This process may only have stood still, so it gets another chance.
+void Engine::CheckAlive() {
+  const auto now = Clock::now(), turned = turned_.load();
+  if (turned > now - timeout_) {
+    doubted_ = Clock::time_point();
+  } else if (doubted_.load() == Clock::time_point()) {
+    doubted_ = now;
+  } else if (now - doubted_.load() > kDoubt) {
+    throw OpError(ErrorCode::kComm, pulse_->NameOf(world_.rank) +
+                                        " hangs: MPI has not come back from a call. Start again, and see what MPI printed");
+  }
 }
 
 bool Engine::Await(const Operation& operation, Clock::duration slice) {
@@ -98,6 +115,11 @@ bool Engine::Announce(Operation* operation) {
   auto lock = Lock();
   operation->announce = operation->state == OperationState::kRunning;
   return operation->announce;
+}
+
+bool Engine::HasFailed() {
+  auto lock = Lock();
+  return state_ == State::kFailed;
 }
 
 void Engine::BeginClose() {
@@ -186,6 +208,8 @@ void Engine::StartMpi() {
 }
 
 void Engine::Loop() {
+  // Linux rounds a thread's sleeps up by 50 µs otherwise.
+  prctl(PR_SET_TIMERSLACK, 1000UL);
   turned_ = moved_ = Clock::now();
   for (;;) {
     const auto now = Clock::now();
@@ -227,7 +251,7 @@ bool Engine::TakeArrivals(Clock::time_point now) {
 
 // Time in which this process did not run says nothing about the others.
 void Engine::ForgiveGap(Clock::time_point now) {
-  const auto gap = now - turned_;
+  const auto gap = now - turned_.load();
   turned_ = now;
   if (gap < kStandstill) return;
   pulse_->Forgive(gap, now);
@@ -264,7 +288,7 @@ void Engine::Sleep(bool moved) {
   if (!arrivals_.empty() || leave_wanted_) return;
   work_.wait_for(lock, pause_);
   const Clock::duration most = courier_->idle() ? Clock::duration(kLongestIdlePause) : Clock::duration(kLongestPause);
-  pause_ = std::min(pause_ * 5 / 4, std::min(most, beat_));
+  pause_ = std::min(pause_ * 9 / 8, std::min(most, beat_));
 }
 
 // Every rank's last message says that no heartbeat follows; with all of them here, none is left on its way.

@@ -50,6 +50,7 @@ class Engine {
   bool IsDone(const Operation& operation);
   // Asks for `on_done` when it is over; false when it already is.
   bool Announce(Operation* operation);
+  bool HasFailed();
   // Asks for the end of MPI; all ranks must. Then waits for it up to `slice`.
   void BeginClose();
   Closing AwaitClose(Clock::duration slice);
@@ -77,6 +78,7 @@ class Engine {
   void Linger(Clock::duration most);
   void SetFailed(const std::string& text);
   void CheckUsable();
+  void CheckAlive();
   std::unique_lock<std::mutex> Lock() { return std::unique_lock<std::mutex>(mutex_); }
 
   const CaiMpiTable& mpi_;
@@ -99,7 +101,9 @@ class Engine {
   std::unique_ptr<Courier> courier_;
   std::vector<OperationPtr> finished_;
   Clock::duration pause_{};
-  Clock::time_point moved_, turned_;
+  Clock::time_point moved_;
+  std::atomic<Clock::time_point> turned_{Clock::time_point::max()};  // others read it
+  std::atomic<Clock::time_point> doubted_{Clock::time_point()};      // theirs: since when it seems stuck
 
   std::thread thread_;
 };

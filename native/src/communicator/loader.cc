@@ -1,6 +1,9 @@
 #include "communicator/loader.h"
 
 #include <dlfcn.h>
+#include <signal.h>
+
+#include <cstdlib>
 
 namespace cai {
 namespace {
@@ -16,6 +19,14 @@ std::string AddonPath() {
 }
 
 }  // namespace
+
+void PrepareProcess(const Preparation& preparation) {
+  for (const auto& [name, value] : preparation.defaults) setenv(name.c_str(), value.c_str(), 0);
+  if (!preparation.ignore_sigusr1) return;
+  struct sigaction ignore = {};
+  ignore.sa_handler = SIG_IGN;
+  sigaction(SIGUSR1, &ignore, nullptr);
+}
 
 LoadedMpi LoadMpi(const std::vector<std::string>& candidates, const std::string& thin) {
   LoadedMpi loaded;

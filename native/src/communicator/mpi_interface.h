@@ -1,5 +1,5 @@
 // What the engine needs of MPI, as plain C: each family of MPI has its own binary interface, so each gets a thin library
-// (mpi_library.cc) with this table. All calls but that of `prepare` come from one thread. Functions return MPI's error
+// (mpi_library.cc) with this table. All calls come from one thread. Functions return MPI's error
 // code, 0 for success.
 #pragma once
 
@@ -21,8 +21,6 @@ struct CaiMpiDone {
 struct CaiMpiTable {
   int version;
   const char* family;
-  // Settings of the process that MPI reads when it starts; any thread may call it, before the others exist at best.
-  void (*prepare)();
   // Starts MPI for one calling thread; errors are returned from here on.
   int (*start)(int* rank, int* size, int* most_tag);
   // Blocking: `all` gets every rank's `bytes` bytes, in the order of ranks.

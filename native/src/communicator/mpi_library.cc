@@ -1,10 +1,8 @@
 // The thin library between the engine and one family of MPI: no decisions, no state but MPI's handles. Compiled once a
 // family against its mpi.h and not linked with it: the loader opens MPI first, for everybody to see.
 #include <mpi.h>
-#include <signal.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -23,27 +21,6 @@ void Store(MPI_Request request, uint64_t* out) {
   *out = 0;
   std::memcpy(out, &request, sizeof request);
 }
-
-#ifdef OPEN_MPI
-
-void Prepare() {}
-
-#else
-
-// Hydra tells of a dead rank by SIGUSR1, on which Node would open its debugger. UCX ends the process when a rank dies
-// whose memory it reads (cma), and over TCP MPI_Finalize may never return; where all ranks are on one machine they need
-// neither.
-void Prepare() {
-  struct sigaction ignore = {};
-  ignore.sa_handler = SIG_IGN;
-  if (std::getenv("PMI_FD")) sigaction(SIGUSR1, &ignore, nullptr);
-  const char* local = std::getenv("MPI_LOCALNRANKS");
-  const char* all = std::getenv("PMI_SIZE");
-  const bool one_machine = local && all && std::strcmp(local, all) == 0;
-  setenv("UCX_TLS", one_machine ? "posix,sysv,self" : "^cma", 0);
-}
-
-#endif
 
 int Start(int* rank, int* size, int* most_tag) {
   int provided = MPI_THREAD_SINGLE;
@@ -152,7 +129,7 @@ constexpr char kFamily[] = "openmpi";
 constexpr char kFamily[] = "mpich";
 #endif
 
-const CaiMpiTable table = {kCaiMpiVersion, kFamily, Prepare, Start, Gather, FindLocal, Send,
+const CaiMpiTable table = {kCaiMpiVersion, kFamily, Start, Gather, FindLocal, Send,
                            Receive,        Test,    Probe, Finish, ErrorText};
 
 }  // namespace

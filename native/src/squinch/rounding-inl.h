@@ -57,16 +57,17 @@ struct CodeSearch {
 struct CodeIndex {
   V least, most, offset;
   VU low, high;
+  int shift;
 
   explicit CodeIndex(const SquinchEncoder& e)
       : least(hn::Set(D(), e.codes.least)), most(hn::Set(D(), e.codes.most)),
-        offset(hn::Set(D(), SquinchCodeIndex::kOffset)), low(hn::LoadU(DU(), e.codes.add)),
-        high(hn::LoadU(DU(), e.codes.add + 16)) {}
+        offset(hn::Set(D(), e.codes.offset)), low(hn::LoadU(DU(), e.codes.add)), high(hn::LoadU(DU(), e.codes.add + 16)),
+        shift(e.codes.bucket_shift) {}
 
   HWY_INLINE VU operator()(V t) const {
     const DU du;
     const V inside = hn::Min(hn::Max(t, least), most);
-    const VU bucket = hn::ShiftRight<SquinchCodeIndex::kBucketShift>(hn::BitCast(du, hn::Add(inside, offset)));
+    const VU bucket = hn::ShiftRightSame(hn::BitCast(du, hn::Add(inside, offset)), shift);
     const VU add = VU{_mm512_permutex2var_epi32(low.raw, bucket.raw, high.raw)};
     return hn::ShiftRight<SquinchCodeIndex::kCodeShift>(hn::Add(hn::BitCast(du, inside), add));
   }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <initializer_list>
+#include <utility>
 
 namespace cai {
 namespace {
@@ -56,17 +57,28 @@ bool SquinchScaleIndex::Fill(const uint32_t* bounds) {
 }
 
 bool SquinchCodeIndex::Fill(const float* thresholds) {
-  constexpr int kLast = kSquinchCodes - 1;
   // Outside [least, most] codes are 0 and 15 all the same; within it no bucket spans the sixteen octaves that would make a
   // code overflow.
   least = std::ldexp(1.0f, -8);
   most = 255.0f;
-  if (!(thresholds[0] > least && thresholds[kLast - 1] < most)) return false;
+  if (!(thresholds[0] > least && thresholds[kSquinchCodes - 2] < most)) return false;
+  // Four buckets an octave from 2 on part thresholds that grow like a power; buckets of eight part evenly spaced ones.
+  for (const auto& [buckets_offset, shift] : {std::pair{2.5f, 21}, std::pair{256.0f, 18}}) {
+    offset = buckets_offset;
+    bucket_shift = shift;
+    if (FillBuckets(thresholds)) return true;
+  }
+  return false;
+}
+
+bool SquinchCodeIndex::FillBuckets(const float* thresholds) {
+  constexpr int kLast = kSquinchCodes - 1;
   uint32_t code = 0;
-  constexpr uint32_t kFirst = 0x40000000u >> kBucketShift;  // where 2 lies; the buckets span eight octaves from there
-  for (uint32_t bucket = kFirst; bucket < kFirst + kBuckets; ++bucket) {
+  // Where the power of two below the offset lies.
+  const uint32_t first = (BitsOf(offset) & 0x7F800000u) >> bucket_shift;
+  for (uint32_t bucket = first; bucket < first + kBuckets; ++bucket) {
     const auto next_is_here = [&] {
-      return code < kLast && BitsOf(thresholds[code] + kOffset) >> kBucketShift == bucket;
+      return code < kLast && BitsOf(thresholds[code] + offset) >> bucket_shift == bucket;
     };
     uint32_t& slot = add[bucket % kBuckets];
     if (next_is_here()) {
@@ -74,8 +86,8 @@ bool SquinchCodeIndex::Fill(const float* thresholds) {
       ++code;
       if (next_is_here()) return false;
     } else {
-      // Half an octave below the bucket's first t: rounding of t + kOffset lets a little less than that in.
-      const float start = std::fmax(FloatOf(bucket << kBucketShift) - kOffset, least);
+      // Half an octave below the bucket's first t: rounding of t + offset lets a little less than that in.
+      const float start = std::fmax(FloatOf(bucket << bucket_shift) - offset, least);
       slot = (code << kCodeShift) - BitsOf(start) + (1u << 22);
     }
   }

@@ -23,23 +23,27 @@ struct SquinchScaleIndex {
   }
 };
 
-// From t to its code likewise, buckets by the upper bits of t + kOffset: code = (bits of t + add[bucket]) >> 27.
+// From t to its code likewise, buckets by the upper bits of t + offset: code = (bits of t + add[bucket]) >> 27.
 struct SquinchCodeIndex {
-  static constexpr int kBucketShift = 21, kCodeShift = 27, kBuckets = 32;
-  static constexpr float kOffset = 2.5f;  // spreads the thresholds of our codebooks over buckets of their own
+  static constexpr int kCodeShift = 27, kBuckets = 32;
+  float offset;
+  int bucket_shift;
   float least, most;  // t is brought into [least, most]
   uint32_t add[kBuckets];
 
-  // False where two thresholds share a bucket: then a kernel searches.
+  // False where two thresholds share a bucket, however buckets are laid: then a kernel searches.
   bool Fill(const float* thresholds);
   uint32_t Of(float t) const {
     const float least_or_more = t < least ? least : t, inside = least_or_more > most ? most : least_or_more;
-    const float shifted = inside + kOffset;
+    const float shifted = inside + offset;
     uint32_t bits, bucket;
     std::memcpy(&bits, &inside, sizeof bits);
     std::memcpy(&bucket, &shifted, sizeof bucket);
-    return (bits + add[(bucket >> kBucketShift) % kBuckets]) >> kCodeShift;
+    return (bits + add[(bucket >> bucket_shift) % kBuckets]) >> kCodeShift;
   }
+
+ private:
+  bool FillBuckets(const float* thresholds);
 };
 
 struct SquinchEncoder {

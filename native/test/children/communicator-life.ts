@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { isCaiError, launchedBy, type OpenMpiOptions, openMpi } from "../../js/index.js";
 
-const options: OpenMpiOptions = { timeoutMs: 2000, heartbeatMs: 100 };
+const options: OpenMpiOptions = { timeoutMs: 10_000, heartbeatMs: 100 };
 const print = (record: object) => console.log(JSON.stringify(record));
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 

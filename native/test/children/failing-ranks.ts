@@ -66,9 +66,7 @@ try {
   const afterMs = performance.now() - start;
   const again = messageOf(() => world.barrier());
   const closing = performance.now();
-  try {
-    world.close();
-  } catch {}
+  world.close();
   const closeMs = performance.now() - closing;
   console.log(JSON.stringify({ rank, code: error.code, message: error.message, afterMs, again, closeMs }));
   if (scenario === "is stopped" && rank === 0) process.kill(pids[culprit] as number, "SIGCONT");

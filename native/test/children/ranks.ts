@@ -56,6 +56,13 @@ function refused(code: string, text: string | RegExp, body: () => unknown): void
   assert.throws(body, (error) => isCaiError(error) && error.code === code && error.message.match(text) !== null);
 }
 
+/** What Node has and its types don't. */
+interface WebAssemblyApi {
+  Module: new (bytes: Uint8Array) => object;
+  Instance: new (module: object) => { exports: { f: () => number } };
+  RuntimeError: ErrorConstructor;
+}
+
 const checks: Record<string, () => void | Promise<void>> = {
   "allToAll delivers part r to rank r": () => {
     for (const n of sizes) {
@@ -225,8 +232,16 @@ const checks: Record<string, () => void | Promise<void>> = {
       );
       refused("E_ARGUMENT", "or lie outside it", () => world.allGather(buffer.subarray(1, 5), buffer));
     }
+    const shrinking = new Float32Array(Reflect.construct(ArrayBuffer, [16, { maxByteLength: 32 }]));
+    refused("E_ARGUMENT", "must not be resizable", () => world.allReduce(shrinking));
     refused("E_ARGUMENT", "color must be", () => world.split(-1, 0));
     world.barrier().wait();
+  },
+  "leaves WebAssembly its traps": () => {
+    // (module (memory 1) (func (export "f") (result i32) (i32.load (i32.const 0x7ffffff0))))
+    const module = Buffer.from("AGFzbQEAAAABBQFgAAF/AwIBAAUDAQABBwUBAWYAAAoNAQsAQfD///8HKAIACw==", "base64");
+    const { Module, Instance, RuntimeError } = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly;
+    assert.throws(new Instance(new Module(module)).exports.f, RuntimeError);
   },
   "can be opened once": () => refused("E_COMM", "started before in this process", () => openMpi()),
   "costs little while nothing is to be done": async () => {

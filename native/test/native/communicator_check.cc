@@ -160,6 +160,8 @@ void TestErrorOfMpi() {
 void TestStuckThread() {
   Ranks ranks(2, milliseconds(50), milliseconds(500));
   ranks.net().frozen = 0;
+  const std::string message = ranks.Wait(0, ranks.Barrier(0));
+  Expect(message.find("rank 0 on ") == 0 && message.find("hangs") != std::string::npos, "a stuck thread: " + message);
   const auto start = cai::Clock::now();
   Expect(!ranks[0].Leave(), "a thread inside MPI can't be ended");
   Expect(cai::Clock::now() - start < milliseconds(4000), "leaving it takes a limited time");

@@ -47,9 +47,9 @@ describe("the package for browsers", () => {
     expect(JSON.parse(context.result)).toMatchObject({ backend: "portable", close: true });
   });
 
-  it("takes less than 30 kB, whole and minified", async () => {
+  it("takes less than 34 kB, whole and minified", async () => {
     const code = await bundle('export * from "@cai/squinch"', { platform: "browser", format: "esm" });
-    expect(code.length).toBeLessThan(30_000);
+    expect(code.length).toBeLessThan(34_000);
   });
 
   it("reaches no Node module from its default entry", () => {

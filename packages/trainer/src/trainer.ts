@@ -32,7 +32,10 @@ export interface StepResult extends StepOutcome {
 export interface TrainerOptions {
   /** Starting values by tensor name, instead of random ones; every parameter must be there with its shape. */
   initialWeights?: ReadonlyMap<string, FloatTensor>;
-  /** Sees the gradients of a step before they are clipped and applied; the tensors change with the next step. */
+  /**
+   * Sees the gradients of a step before they are clipped and applied; the tensors change with the next step. With several
+   * ranks these are the exchanged ones; where the mode is `sharded`, only in what this rank steps.
+   */
   onGradients?: (gradients: ReadonlyMap<string, FloatTensor>) => void;
   /** The ranks that train together; this process alone when absent. Every rank makes its Trainer at the same time. */
   communicator?: Communicator;
@@ -122,7 +125,7 @@ export class Trainer {
     const sumOfSquares = this.optimizer.sumOfSquares();
     const { loss, notes, ...agreed } = parallel.agree({ loss: own.loss, sumOfSquares, note: own.note() });
     const outcome = this.optimizer.step(own.lr, agreed);
-    if (!outcome.skipped) parallel.commit();
+    if (!outcome.skipped) parallel.commit({ ranges: this.optimizer.ranges, values: this.optimizer.secondMoments.data });
     return { loss: loss / lossTokens, lossTokens, notes, ...outcome, exchange: parallel.figures() };
   }
 
@@ -146,8 +149,8 @@ export class Trainer {
    *
    * @param codecs the codec by tensor name, where they were measured.
    */
-  adopt(_codecs?: Readonly<Record<string, string>>): void {
-    this.#parallel?.adoptParameters();
+  adopt(codecs?: Readonly<Record<string, string>>): void {
+    this.#parallel?.adopt(codecs);
   }
 
   /** What this rank's exchange carries from step to step; undefined when that is nothing. */

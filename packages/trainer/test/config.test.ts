@@ -55,6 +55,22 @@ describe("parseRecipe", () => {
       gradClip: 1,
       maxSkippedSteps: 10,
     });
+    expect(recipe.distributed).toEqual({
+      exchange: "float32",
+      mode: "replicated",
+      parameterType: "float32",
+      codebook: "sqrt",
+      rounding: "nearest",
+      errorFeedback: false,
+      gain: false,
+      policy: "uniform",
+      policyEvery: 100,
+      bucketMiB: 4,
+      levels: 1,
+      ranksPerNode: 0,
+      timeoutS: 60,
+      heartbeatS: 1,
+    });
     expect(recipe.model).toMatchObject({
       headDim: 8,
       normEps: 1e-5,
@@ -277,5 +293,45 @@ describe("readRecipeFile", () => {
 
   it("says when there is no such file", () => {
     expect(() => readRecipeFile(join(directory, "none.yaml"))).toThrow(/none\.yaml can't be read \(ENOENT\)/);
+  });
+});
+
+describe("the distributed section", () => {
+  const set = (...overrides: string[]) =>
+    resolveRecipe(
+      base(),
+      overrides.map((text) => `distributed.${text}`),
+    );
+
+  it("is set field by field, and takes what fits together", () => {
+    const recipe = set("exchange=squinch", "codebook=adam", "errorFeedback=true", "gain=true", "policy=measured");
+    expect(recipe.distributed).toMatchObject({ exchange: "squinch", codebook: "adam", gain: true });
+    expect(set("mode=sharded", "parameterType=bf16").distributed.parameterType).toBe("bf16");
+    expect(set("levels=2", "ranksPerNode=4", "exchange=bf16", "errorFeedback=true").distributed.levels).toBe(2);
+    expect(parseRecipe(recipe)).toEqual(recipe);
+  });
+
+  it.each([
+    [["codebook=adam"], 'distributed.codebook: expected sqrt unless distributed.exchange is squinch, got "adam"'],
+    [
+      ["exchange=bf16", "rounding=stochastic"],
+      "distributed.rounding: expected nearest unless distributed.exchange is squinch",
+    ],
+    [["gain=true"], "distributed.gain: expected false unless distributed.exchange is squinch"],
+    [["policy=measured"], "distributed.policy: expected uniform unless distributed.exchange is squinch"],
+    [
+      ["errorFeedback=true"],
+      "distributed.errorFeedback: expected false unless distributed.exchange is bf16 or squinch",
+    ],
+    [
+      ["exchange=squinch", "gain=true", "rounding=stochastic"],
+      "distributed.gain: expected false unless distributed.rounding",
+    ],
+    [["parameterType=bf16"], "distributed.parameterType: expected float32 unless distributed.mode is sharded"],
+    [["ranksPerNode=2"], "distributed.ranksPerNode: expected 0 unless distributed.levels is 2"],
+    [["levels=2", "mode=sharded"], "distributed.levels: expected 1 unless distributed.mode is replicated"],
+    [["bucketMiB=0"], "distributed.bucketMiB: expected a number above 0"],
+  ])("names what does not fit in %j", (overrides, message) => {
+    expect(problems(() => set(...overrides)).join()).toContain(message);
   });
 });

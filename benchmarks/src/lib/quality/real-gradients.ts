@@ -62,7 +62,11 @@ export async function gradientQualities(run: GradientRun): Promise<GradientQuali
     trainer.step([batches.next()], recipe.optim.lr * Math.min(1, step / warmupSteps));
     // The moments have this step's gradients in them now; a factor common to all of v (clipping) changes nothing.
     const eps = recipe.optim.eps * Math.sqrt(1 - recipe.optim.beta2 ** step);
-    const state = { gradients: trainer.gradients(), secondMoments: parameters.views(trainer.optimizer.secondMoments), eps };
+    const state = {
+      gradients: trainer.gradients(),
+      secondMoments: parameters.views(trainer.optimizer.secondMoments),
+      eps,
+    };
     if (moments.some(([, at]) => at === step + policyAge)) measurements = measure(state);
     if (!moment || !before) continue;
     for (const [tensor, { data }] of state.gradients) {

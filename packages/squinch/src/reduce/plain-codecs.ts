@@ -14,13 +14,8 @@ export const float32Codec: GradientCodec = {
   decode(bytes, out, { accumulate, scale }) {
     const values = floatsOf(bytes);
     const factor = Math.fround(scale);
-    if (accumulate) {
-      for (let i = 0; i < out.length; i++) out[i] = (out[i] as number) + Math.fround((values[i] as number) * factor);
-    } else if (factor === 1) {
-      out.set(values);
-    } else {
-      for (let i = 0; i < out.length; i++) out[i] = (values[i] as number) * factor;
-    }
+    if (!accumulate && factor === 1) out.set(values);
+    else addScaled(values, out.length, factor, out, 0, accumulate);
   },
 };
 
@@ -39,20 +34,51 @@ export const bf16Codec: GradientCodec = {
   decode(bytes, out, { accumulate, scale }) {
     const halves = halvesOf(bytes);
     const factor = Math.fround(scale);
-    for (let i = 0; i < out.length; i++) {
-      word[0] = (halves[i] as number) << 16;
-      const value = Math.fround((float[0] as number) * factor);
-      out[i] = accumulate ? (out[i] as number) + value : value;
+    if (!accumulate && factor === 1) {
+      const words = new Uint32Array(out.buffer, out.byteOffset, out.length);
+      for (let i = 0; i < words.length; i++) words[i] = (halves[i] as number) << 16;
+      return;
+    }
+    for (let begin = 0; begin < out.length; begin += chunkLength) {
+      const length = Math.min(chunkLength, out.length - begin);
+      for (let i = 0; i < length; i++) chunkWords[i] = (halves[begin + i] as number) << 16;
+      addScaled(chunk, length, factor, out, begin, accumulate);
     }
   },
 };
 
+/** Values widened at a time: in the first-level cache. */
+const chunkLength = 2048;
+const chunk = new Float32Array(chunkLength);
+const chunkWords = new Uint32Array(chunk.buffer);
+
+/** out + values · factor, or values · factor alone, from `begin` on. */
+function addScaled(
+  values: Float32Array,
+  length: number,
+  factor: number,
+  out: Float32Array,
+  begin: number,
+  accumulate: boolean,
+): void {
+  if (!accumulate) {
+    for (let i = 0; i < length; i++) out[begin + i] = (values[i] as number) * factor;
+  } else if (factor === 1) {
+    for (let i = 0; i < length; i++) out[begin + i] = (out[begin + i] as number) + (values[i] as number);
+  } else {
+    for (let i = 0; i < length; i++) {
+      out[begin + i] = (out[begin + i] as number) + Math.fround((values[i] as number) * factor);
+    }
+  }
+}
+
 const nothingLost = { nonFinite: 0 };
 const float = new Float32Array(1);
-const word = new Uint32Array(float.buffer);
+const word = new Int32Array(float.buffer);
 
 function encodePlain(x: Float32Array, out: Uint16Array): void {
-  const words = new Uint32Array(x.buffer, x.byteOffset, x.length);
+  // Signed words: arithmetic on them stays in integers.
+  const words = new Int32Array(x.buffer, x.byteOffset, x.length);
   for (let i = 0; i < words.length; i++) out[i] = roundToBf16(words[i] as number);
 }
 
@@ -72,10 +98,10 @@ function encodeWithResidual(
   }
 }
 
-/** The upper half of a float32's bits, rounded to nearest even; NaN becomes quiet. */
+/** The upper half of a float32's bits (as a signed word), rounded to nearest even; NaN becomes quiet. */
 function roundToBf16(bits: number): number {
   if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
-  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+  return ((bits + (0x7fff + ((bits >>> 16) & 1))) | 0) >>> 16;
 }
 
 /** The bytes as float32 values: the same memory where its alignment allows. */

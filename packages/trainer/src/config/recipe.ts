@@ -78,7 +78,7 @@ const distributedSchema = z.strictObject({
   /** What parameters travel as; only for `sharded`. */
   parameterType: choice("float32", "bf16").default("float32"),
   /** Squinch's decode levels. */
-  codebook: choice("sqrt", "adam").default("sqrt"),
+  codebook: choice("sqrt", "adam", "lloyd").default("sqrt"),
   rounding: choice("nearest", "stochastic").default("nearest"),
   /** Adds what an encoding lost to the next step's gradient. */
   errorFeedback: flag().default(false),

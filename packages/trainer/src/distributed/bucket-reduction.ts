@@ -1,6 +1,15 @@
-import { float32Codec, Gather, newScratch, Reduction, type ResidualPair, Scatter, scratchBytes } from "@cai/squinch";
+import {
+  float32Codec,
+  Gather,
+  type GradientCodec,
+  newScratch,
+  Reduction,
+  type ResidualPair,
+  Scatter,
+  scratchBytes,
+} from "@cai/squinch";
 import type { Share } from "./bucket-share.js";
-import type { Bucket } from "./buckets.js";
+import type { FlatRange } from "./held-values.js";
 import type { Links } from "./links.js";
 import type { Place } from "./topology.js";
 
@@ -8,6 +17,7 @@ export interface BucketOptions {
   readonly links: Links;
   readonly rank: number;
   readonly share: Share;
+  readonly codec: GradientCodec;
   /** The first phase only. */
   readonly sharded: boolean;
   readonly seed: number;
@@ -20,14 +30,13 @@ export interface BucketOptions {
 }
 
 /**
- * The exchange of one bucket. One level: all ranks exchange by the bucket's codec. Two: float32 sums inside the node
+ * The exchange of one bucket. One level: all ranks exchange by the codec. Two: float32 sums inside the node
  * first, each of its ranks then exchanges its part with its peers in the other nodes by the codec, and float32 spreads
  * the result inside.
  */
-export function bucketReduction(gradient: Float32Array, bucket: Bucket, options: BucketOptions): Reduction {
-  const { links, rank, share, seed } = options;
+export function bucketReduction(gradient: Float32Array, bucket: FlatRange, options: BucketOptions): Reduction {
+  const { links, rank, share, seed, codec } = options;
   const { between, inside, topology } = links;
-  const { codec } = bucket;
   const whole = gradient.subarray(bucket.begin, bucket.end);
   const part = gradient.subarray(share.part.begin, share.part.end);
   const scratch = newScratch(

@@ -1,5 +1,4 @@
 import { shardLayout } from "@cai/squinch";
-import type { Bucket } from "./buckets.js";
 import type { FlatRange } from "./held-values.js";
 import type { Place, Topology } from "./topology.js";
 
@@ -11,11 +10,11 @@ export interface Share {
   readonly shard: FlatRange;
 }
 
-/** Of one bucket, for one rank. */
-export function shareOf(bucket: Bucket, topology: Topology, rank: number): Share {
+/** Of one bucket, for one rank. @param blockLength of the codec. */
+export function shareOf(bucket: FlatRange, topology: Topology, rank: number, blockLength: number): Share {
   const { node, local } = topology.places[rank] as Place;
   const part = topology.ranksPerNode > 1 ? within(bucket, local, topology.ranksPerNode, 8) : bucket;
-  const shard = topology.numNodes > 1 ? within(part, node, topology.numNodes, bucket.codec.blockLength) : part;
+  const shard = topology.numNodes > 1 ? within(part, node, topology.numNodes, blockLength) : part;
   return { part, shard };
 }
 

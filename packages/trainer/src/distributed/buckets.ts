@@ -1,11 +1,5 @@
-import type { GradientCodec } from "@cai/squinch";
 import type { ParameterGroup } from "../model/parameter-store.js";
 import type { FlatRange } from "./held-values.js";
-
-/** A part of the flat gradient that is exchanged by itself. */
-export interface Bucket extends FlatRange {
-  readonly codec: GradientCodec;
-}
 
 // Cuts inside a tensor keep to whole blocks of the codecs.
 const multiple = 8;
@@ -13,25 +7,26 @@ const multiple = 8;
 /**
  * Cuts the flat gradient into buckets of about `bucketLength` values, last part of memory first: since memory follows the
  * forward pass, that is about the order in which backward finishes them. Groups of small tensors share a bucket where
- * they follow each other, travel by the same codec and are alike in decay (norms and biases of all layers lie together and
- * would hold up a matrix's bucket); a large group is cut into equal buckets.
+ * they follow each other, are of one kind and are alike in decay (norms and biases of all layers lie together and would
+ * hold up a matrix's bucket); a large group is cut into equal buckets.
+ *
+ * @param kindOf groups of different kinds travel apart.
  */
 export function planBuckets(
   groups: readonly ParameterGroup[],
   bucketLength: number,
-  codecOf: (name: string) => GradientCodec,
-): Bucket[] {
-  const buckets: { begin: number; end: number; codec: GradientCodec; decay: boolean }[] = [];
-  for (const { begin, end, decay, names } of [...groups].reverse()) {
-    const codec = codecOf(names[0] as string);
+  kindOf: (group: ParameterGroup) => string = () => "any",
+): FlatRange[] {
+  const buckets: { begin: number; end: number; kind: string; decay: boolean }[] = [];
+  for (const group of [...groups].reverse()) {
+    const { begin, end, decay } = group;
+    const kind = kindOf(group);
     const last = buckets.at(-1);
     const fits = last && last.end - begin <= bucketLength;
-    if (fits && last.codec === codec && last.decay === decay) last.begin = begin;
-    else buckets.push({ begin, end, codec, decay });
+    if (fits && last.kind === kind && last.decay === decay) last.begin = begin;
+    else buckets.push({ begin, end, kind, decay });
   }
-  return buckets.flatMap(({ begin, end, codec }) =>
-    cut(begin, end, bucketLength).map((range) => ({ ...range, codec })),
-  );
+  return buckets.flatMap(({ begin, end }) => cut(begin, end, bucketLength));
 }
 
 function cut(begin: number, end: number, bucketLength: number): FlatRange[] {

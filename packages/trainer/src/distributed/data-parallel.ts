@@ -2,27 +2,30 @@ import type { Communicator } from "@cai/native";
 import type { GradientCodec } from "@cai/squinch";
 import type { BackwardObserver, Tape } from "../autograd/tape.js";
 import type { Recipe } from "../config/recipe.js";
-import type { ParameterStore } from "../model/parameter-store.js";
+import type { ParameterGroup, ParameterStore } from "../model/parameter-store.js";
 import { gather } from "./agreement.js";
 import { bucketReduction } from "./bucket-reduction.js";
-import { shareOf } from "./bucket-share.js";
+import { type Share, shareOf } from "./bucket-share.js";
 import { planBuckets } from "./buckets.js";
+import { CodecPolicy, type MeasuredQuality } from "./codec-policy.js";
 import { codecOf } from "./codecs.js";
 import { OverlappedExchange } from "./exchange.js";
 import type { ExchangeState } from "./exchange-state.js";
-import { type FlatRange, heldFor, lengthOf } from "./held-values.js";
+import { type FlatRange, type HeldValues, heldFor, heldWithin, lengthOf } from "./held-values.js";
 import { gradientBytes, type Links, openLinks } from "./links.js";
 import { ParameterSpread } from "./parameter-spread.js";
 import { Residuals } from "./residuals.js";
 
 /** What a step's exchange took on this rank. */
 export interface ExchangeFigures {
-  /** Bytes of gradients given to other ranks. */
+  /** Bytes of gradients given to other ranks; with two levels, inside the node and between nodes. */
   readonly bytesSent: number;
   /** Bytes of parameters given to other ranks, where the mode is `sharded`. */
   readonly parameterBytesSent: number;
   /** Time for which this rank waited for the exchange, not having anything left to compute. */
   readonly exposedMs: number;
+  /** What codebooks do to this step's gradients, where the recipe's policy had it measured; on the first rank only. */
+  readonly quality?: MeasuredQuality;
 }
 
 /** What a rank tells the others before a step is made. */
@@ -52,66 +55,73 @@ export interface Owned {
   readonly masters?: Float32Array;
 }
 
+/** A bucket and this rank's share of it. */
+interface Portion {
+  readonly bucket: FlatRange;
+  readonly share: Share;
+}
+
 /** One rank's part in training with others: the exchange of gradients, and of the parameters that it owns. */
 export class DataParallel {
   /** Absent where every rank steps everything. */
   readonly owned: Owned | undefined;
   readonly #communicator: Communicator;
-  readonly #values: Float32Array;
+  readonly #store: ParameterStore;
+  readonly #recipe: Recipe;
   readonly #links: Links;
-  readonly #exchange: OverlappedExchange;
+  readonly #portions: readonly Portion[];
   readonly #residuals: { readonly local: Residuals; readonly shard?: Residuals } | undefined;
   readonly #spread: ParameterSpread | undefined;
+  /** The codec of all buckets, unless there is a policy. */
+  readonly #codec: GradientCodec;
+  readonly #policy: CodecPolicy | undefined;
+  #exchange: OverlappedExchange;
+  #isMeasured = false;
+  #quality: MeasuredQuality | undefined;
   #bytes = { gradients: 0, parameters: 0 };
   #exposedMs = 0;
 
   /**
    * Every rank must make its own at the same time; blocks.
    *
-   * @param store its values are the same on every rank. @throws CaiError `E_CONFIG`, `E_COMM`.
+   * @param store its values are the same on every rank. @param codec instead of the recipe's.
+   * @throws CaiError `E_CONFIG`, `E_COMM`.
    */
   constructor(store: ParameterStore, communicator: Communicator, recipe: Recipe, codec?: GradientCodec) {
     const settings = recipe.distributed;
-    const sharded = settings.mode === "sharded";
-    const links = openLinks(communicator, settings);
+    const groups = store.groups();
     this.#communicator = communicator;
-    this.#values = store.values.data;
-    this.#links = links;
+    this.#store = store;
+    this.#recipe = recipe;
+    this.#links = openLinks(communicator, settings);
+    this.#codec = codec ?? codecOf(settings);
+    this.#policy = settings.policy === "measured" && !codec ? new CodecPolicy(groups, recipe) : undefined;
 
-    const uniform = codec ?? codecOf(settings);
-    const buckets = planBuckets(store.groups(), settings.bucketMiB * 2 ** 18, () => uniform);
-    const shares = buckets.map((bucket) => shareOf(bucket, links.topology, communicator.rank));
-    const shards = shares.map(({ shard }) => shard);
-    if (settings.errorFeedback && links.between) {
-      const local = new Residuals(shares.map(({ part }) => part));
+    const { blockLength } = this.#codec;
+    const kindOf = this.#policy && ((group: ParameterGroup) => (this.#policy as CodecPolicy).kindOf(group));
+    this.#portions = planBuckets(groups, settings.bucketMiB * 2 ** 18, kindOf).map((bucket) => ({
+      bucket,
+      share: shareOf(bucket, this.#links.topology, communicator.rank, blockLength),
+    }));
+    const shards = this.#portions.map(({ share }) => share.shard);
+    const sharded = settings.mode === "sharded";
+    if (settings.errorFeedback && this.#links.between) {
+      const local = new Residuals(this.#portions.map(({ share }) => share.part));
       this.#residuals = sharded ? { local } : { local, shard: new Residuals(shards) };
     }
-    const reductions = buckets.map((bucket, number) => {
-      const share = shares[number] as (typeof shares)[number];
-      const { local, shard } = this.#residuals ?? {};
-      const reduction = bucketReduction(store.grads.data, bucket, {
-        links,
-        rank: communicator.rank,
-        share,
-        sharded,
-        seed: recipe.seed,
-        number,
-        local: local?.pairFor(share.part),
-        shard: shard?.pairFor(share.shard),
-      });
-      return { bucket, reduction };
-    });
-    this.#exchange = new OverlappedExchange(store.grads.data, reductions);
+    this.#exchange = this.#newExchange();
     if (!sharded) return;
 
     const ranges = shards.filter(({ begin, end }) => begin < end).sort((a, b) => a.begin - b.begin);
     const masters = settings.parameterType === "bf16" ? new Float32Array(lengthOf(ranges)) : undefined;
     this.owned = { ranges, ...(masters && { masters }) };
-    this.#spread = new ParameterSpread(this.#values, buckets, shards, links.parameters, {
+    const buckets = this.#portions.map(({ bucket }) => bucket);
+    this.#spread = new ParameterSpread(store.values.data, buckets, shards, this.#links.parameters, {
       type: settings.parameterType,
+      blockLength,
       masterOf: masters && ((range) => heldFor({ ranges, values: masters }, range)),
     });
-    this.adoptParameters();
+    this.adopt();
   }
 
   /** Loss tokens of all ranks. Blocks. */
@@ -119,11 +129,18 @@ export class DataParallel {
     return gather(this.#communicator, [lossTokens]).reduce((sum, [tokens]) => sum + (tokens as number), 0);
   }
 
-  /** Gets ready for the last backward pass of a step, which must tell the observer that is returned how far it has come. */
-  begin(tape: Tape, step: number): BackwardObserver {
+  /**
+   * Gets ready for the last backward pass of a step, which must tell the observer that is returned how far it has come.
+   *
+   * @param updates steps made so far.
+   */
+  begin(tape: Tape, updates: number): BackwardObserver {
     this.#bytes = this.#bytesSoFar();
     this.#exposedMs = 0;
-    this.#exchange.begin({ step, finalOrder: tape.finalOrder() });
+    this.#quality = undefined;
+    this.#policy?.forget();
+    this.#isMeasured = this.#policy?.isDue(updates) ?? false;
+    this.#exchange.begin({ step: updates, finalOrder: tape.finalOrder() });
     return this.#exchange;
   }
 
@@ -145,13 +162,19 @@ export class DataParallel {
     };
   }
 
-  /** The step has been made: keeps what encodings lost, and spreads the parameters that owners have stepped. */
-  commit(): void {
+  /**
+   * The step has been made: keeps what encodings lost, spreads the parameters that owners have stepped, and chooses the
+   * codecs of the next steps where they are due.
+   *
+   * @param secondMoments what this rank has of them.
+   */
+  commit(secondMoments: HeldValues): void {
     this.#exchange.commit();
     this.#residuals?.local.commit();
     this.#residuals?.shard?.commit();
     const spread = this.#spread;
     if (spread) this.#wait(() => spread.run());
+    if (this.#policy && this.#isMeasured) this.#choose(this.#policy, secondMoments);
   }
 
   /** Of the step that is over. */
@@ -161,15 +184,24 @@ export class DataParallel {
       bytesSent: now.gradients - this.#bytes.gradients,
       parameterBytesSent: now.parameters - this.#bytes.parameters,
       exposedMs: this.#exposedMs,
+      ...(this.#quality && { quality: this.#quality }),
     };
   }
 
-  /** Takes the store's values as exact ones, the same on every rank; where they travel rounded, rounds them. Blocks. */
-  adoptParameters(): void {
+  /**
+   * Takes the store's values as exact ones, the same on every rank; where they travel rounded, rounds them. Blocks.
+   *
+   * @param codecs the codec by tensor name, where they are measured. @throws CaiError `E_FORMAT`.
+   */
+  adopt(codecs?: Readonly<Record<string, string>>): void {
+    if (this.#policy && codecs) {
+      this.#policy.codecs = codecs;
+      this.#exchange = this.#newExchange();
+    }
     const { masters, ranges = [] } = this.owned ?? {};
     if (!masters) return;
     for (const range of ranges) {
-      heldFor({ ranges, values: masters }, range).set(this.#values.subarray(range.begin, range.end));
+      heldFor({ ranges, values: masters }, range).set(this.#store.values.data.subarray(range.begin, range.end));
     }
     this.#spread?.run();
   }
@@ -177,11 +209,56 @@ export class DataParallel {
   /** What this rank carries from step to step, the memory itself; undefined when that is nothing. */
   get state(): ExchangeState | undefined {
     const { local, shard } = this.#residuals ?? {};
-    return local && { local: local.held, ...(shard && { shard: shard.held }) };
+    if (!local && !this.#policy) return undefined;
+    return {
+      ...(local && { local: local.held }),
+      ...(shard && { shard: shard.held }),
+      ...(this.#policy && { codecs: this.#policy.codecs }),
+    };
   }
 
   close(): void {
     this.#links.close();
+  }
+
+  /** Residuals stay where they are. */
+  #newExchange(): OverlappedExchange {
+    const { seed, distributed } = this.#recipe;
+    const { rank } = this.#communicator;
+    const gradient = this.#store.grads.data;
+    const sharded = distributed.mode === "sharded";
+    const reductions = this.#portions.map(({ bucket, share }, number) => {
+      const { local, shard } = this.#residuals ?? {};
+      const reduction = bucketReduction(gradient, bucket, {
+        links: this.#links,
+        rank,
+        share,
+        codec: this.#policy?.codecOf(bucket) ?? this.#codec,
+        sharded,
+        seed,
+        number,
+        local: local?.pairFor(share.part),
+        shard: shard?.pairFor(share.shard),
+      });
+      return { bucket, reduction };
+    });
+    const shardOf = new Map(this.#portions.map(({ bucket, share }) => [bucket, share.shard]));
+    return new OverlappedExchange(gradient, reductions, (bucket) => {
+      // Of what others step, this rank has no moments to compare with.
+      const known = sharded ? (shardOf.get(bucket) as FlatRange) : bucket;
+      if (this.#isMeasured && rank === 0) this.#policy?.sample(known, gradient);
+    });
+  }
+
+  /** All ranks follow the first one's choice. */
+  #choose(policy: CodecPolicy, secondMoments: HeldValues): void {
+    let choice: Uint8Array = new Uint8Array(policy.numGroups);
+    if (this.#communicator.rank === 0) {
+      this.#quality = policy.measure((range) => heldWithin(secondMoments, range));
+      choice = policy.choose(this.#quality);
+    }
+    this.#communicator.broadcast(choice, 0).wait();
+    if (policy.follow(choice)) this.#exchange = this.#newExchange();
   }
 
   #wait(action: () => void): void {

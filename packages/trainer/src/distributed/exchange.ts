@@ -1,6 +1,5 @@
 import { type Reduction, ReductionQueue } from "@cai/squinch";
 import type { BackwardObserver, Parameter } from "../autograd/tape.js";
-import type { Bucket } from "./buckets.js";
 import type { FlatRange } from "./held-values.js";
 
 /** What the exchange needs to know of a step before its last backward pass. */
@@ -13,13 +12,14 @@ export interface ExchangeStep {
 
 /** A bucket and how it is exchanged. */
 export interface BucketReduction {
-  readonly bucket: Bucket;
+  readonly bucket: FlatRange;
   readonly reduction: Reduction;
 }
 
 /** The order of a step's exchange: the same in every step, since every step runs the same model. */
 interface Plan {
   readonly queue: ReductionQueue;
+  readonly order: readonly FlatRange[];
   /** How many parameters each bucket waits for, in the order of the queue. */
   readonly waitsFor: readonly number[];
   readonly bucketsOf: ReadonlyMap<Parameter, readonly number[]>;
@@ -28,14 +28,19 @@ interface Plan {
 /** Exchanges gradients bucket by bucket, each as soon as the last backward pass has finished it. */
 export class OverlappedExchange implements BackwardObserver {
   readonly #buckets: readonly BucketReduction[];
+  readonly #onBegin: ((bucket: FlatRange) => void) | undefined;
   readonly #gradient: Float32Array;
   #plan: Plan | undefined;
   #missing: number[] = [];
   #step = 0;
 
-  /** @param gradient the flat memory that the buckets lie in. */
-  constructor(gradient: Float32Array, buckets: readonly BucketReduction[]) {
+  /**
+   * @param gradient the flat memory that the buckets lie in.
+   * @param onBegin sees each bucket when it is finished, before anything of it is exchanged.
+   */
+  constructor(gradient: Float32Array, buckets: readonly BucketReduction[], onBegin?: (bucket: FlatRange) => void) {
     this.#gradient = gradient;
+    this.#onBegin = onBegin;
     this.#buckets = buckets;
   }
 
@@ -78,8 +83,11 @@ export class OverlappedExchange implements BackwardObserver {
   }
 
   #beginReady(): void {
-    const { queue } = this.#plan as Plan;
-    while (queue.begun < this.#missing.length && this.#missing[queue.begun] === 0) queue.beginNext(this.#step);
+    const { queue, order } = this.#plan as Plan;
+    while (queue.begun < this.#missing.length && this.#missing[queue.begun] === 0) {
+      this.#onBegin?.(order[queue.begun] as FlatRange);
+      queue.beginNext(this.#step);
+    }
   }
 
   #planFor(finalOrder: readonly Parameter[]): Plan {
@@ -88,6 +96,7 @@ export class OverlappedExchange implements BackwardObserver {
     const order = [...this.#buckets].sort((a, b) => lastOf(a) - lastOf(b));
     return {
       queue: new ReductionQueue(order.map(({ reduction }) => reduction)),
+      order: order.map(({ bucket }) => bucket),
       waitsFor: order.map(({ bucket }) => places.filter((place) => overlap(place, bucket)).length),
       bucketsOf: new Map(
         finalOrder.map((parameter, i) => [

@@ -19,3 +19,10 @@ export function heldFor({ ranges, values }: HeldValues, { begin, end }: FlatRang
   const offset = lengthOf(ranges.filter((range) => range.begin < begin));
   return values.subarray(offset, offset + end - begin);
 }
+
+/** What is held for a part of one of the ranges. */
+export function heldWithin({ ranges, values }: HeldValues, { begin, end }: FlatRange): Float32Array {
+  const index = ranges.findIndex((range) => range.begin <= begin && end <= range.end);
+  const offset = lengthOf(ranges.slice(0, index)) + begin - (ranges[index] as FlatRange).begin;
+  return values.subarray(offset, offset + end - begin);
+}

@@ -3,8 +3,9 @@ import { memoryRanks, randomInts } from "@cai/test-utils";
 import { describe, expect, it } from "vitest";
 import { Arena } from "../../src/autograd/arena.js";
 import { type Parameter, Tape } from "../../src/autograd/tape.js";
-import { type Bucket, planBuckets } from "../../src/distributed/buckets.js";
+import { planBuckets } from "../../src/distributed/buckets.js";
 import { OverlappedExchange } from "../../src/distributed/exchange.js";
+import type { FlatRange } from "../../src/distributed/held-values.js";
 import { Transformer } from "../../src/model/transformer.js";
 import { architectures, tinyRecipe } from "../support/tiny-recipe.js";
 
@@ -45,7 +46,7 @@ describe("OverlappedExchange", () => {
     const [comm] = memoryRanks(2) as [ReturnType<typeof memoryRanks>[0]];
     const [scatter, gather] = [comm.duplicate(), comm.duplicate()];
     const gradient = model.parameters.grads.data;
-    const buckets = planBuckets(model.parameters.groups(), bucketLength, () => float32Codec);
+    const buckets = planBuckets(model.parameters.groups(), bucketLength);
     const reductions = buckets.map((bucket) => {
       const values = gradient.subarray(bucket.begin, bucket.end);
       const stages = [new Scatter(values, scatter, float32Codec), new Gather(values, gather, float32Codec)];
@@ -93,7 +94,7 @@ describe("planBuckets", () => {
     { begin: 5040, end: 5056, decay: false, names: ["norm1"] },
     { begin: 5056, end: 5063, decay: false, names: ["norm2"] },
   ];
-  const cut = (length: number, codecOf = () => float32Codec as Bucket["codec"]) => planBuckets(groups, length, codecOf);
+  const cut = (length: number) => planBuckets(groups, length);
 
   it("covers every element once, in buckets of whole blocks and about the length asked for", () => {
     for (const length of [1, 8, 100, 1000, 1e9]) {
@@ -111,21 +112,19 @@ describe("planBuckets", () => {
     }
   });
 
-  it("joins small neighbours, but not matrices with norms nor what travels otherwise", () => {
-    const ranges = (buckets: readonly Bucket[]) => buckets.map(({ begin, end }) => [begin, end]);
+  it("joins small neighbours, but not matrices with norms nor different kinds", () => {
+    const ranges = (buckets: readonly FlatRange[]) => buckets.map(({ begin, end }) => [begin, end]);
     expect(ranges(cut(1e9))).toEqual([
       [5040, 5063],
       [0, 5040],
     ]);
-    const other = { ...float32Codec };
-    const mixed = planBuckets(groups, 1e9, (name) => (name === "q" ? other : float32Codec));
+    const mixed = planBuckets(groups, 1e9, ({ names }) => (names[0] === "q" ? "special" : "any"));
     expect(ranges(mixed)).toEqual([
       [5040, 5063],
       [5024, 5040],
       [5008, 5024],
       [0, 5008],
     ]);
-    expect(mixed[2]?.codec).toBe(other);
   });
 
   it("cuts a large tensor into equal pieces, the last first", () => {

@@ -34,6 +34,7 @@ export interface Report {
   gradients: number[][];
   residuals: Record<string, { ranges: FlatRange[]; values: number[] }>;
   momentLength: number;
+  codecs?: Readonly<Record<string, string>>;
 }
 
 const seqLen = 8;
@@ -77,7 +78,7 @@ function trainRanks(scenario: Scenario, communicator: Communicator): Report {
     if (restartAfter === step) trainer = successor(trainer, make);
   }
   const parameters = [...trainer.model.parameters.values.data];
-  const { local, shard } = trainer.exchangeState() ?? {};
+  const { local, shard, codecs } = trainer.exchangeState() ?? {};
   const residuals = Object.fromEntries(
     Object.entries({ local, shard }).flatMap(([kind, held]) =>
       held ? [[kind, { ranges: [...held.ranges], values: [...held.values] }]] : [],
@@ -85,7 +86,7 @@ function trainRanks(scenario: Scenario, communicator: Communicator): Report {
   );
   const momentLength = trainer.optimizer.firstMoments.data.length;
   trainer.close();
-  return { rank, steps: results, hashes, parameters, gradients, residuals, momentLength };
+  return { rank, steps: results, hashes, parameters, gradients, residuals, momentLength, ...(codecs && { codecs }) };
 }
 
 /** A new trainer with all that a checkpoint would hold of an old one. */
@@ -96,7 +97,7 @@ function successor(old: Trainer, make: () => Trainer): Trainer {
   for (const name of ["firstMoments", "secondMoments", "local", "shard"] as const) {
     to[name]?.values.set(from[name]?.values ?? []);
   }
-  trainer.adopt();
+  trainer.adopt(old.exchangeState()?.codecs);
   // In a checkpoint the masters are the parameters; here each rank has its own at hand.
   if (from.masters) to.masters?.values.set(from.masters.values);
   trainer.optimizer.updates = old.optimizer.updates;

@@ -15,6 +15,12 @@ export interface RankTrainer {
     scenarios: Record<Name, Scenario>,
     family?: MpiFamily,
   ): Promise<Record<Name, (Report | string)[]>>;
+  /** The first rank's reports; all ranks must have told the same, and had the same parameters after every step. */
+  train<Name extends string>(
+    size: number,
+    scenarios: Record<Name, Scenario>,
+    family?: MpiFamily,
+  ): Promise<Record<Name, Report>>;
   remove(): void;
 }
 
@@ -34,7 +40,7 @@ export async function rankTrainer(): Promise<RankTrainer> {
     config: false,
   });
   let runs = 0;
-  return {
+  const trainer: RankTrainer = {
     async run(size, scenarios, family = families[0]) {
       const out = join(built, `run-${runs++}`);
       mkdirSync(out);
@@ -48,6 +54,34 @@ export async function rankTrainer(): Promise<RankTrainer> {
       const names = Object.keys(scenarios) as (keyof typeof scenarios)[];
       return Object.fromEntries(names.map((name, i) => [name, byRank.map((reports) => reports[i])])) as never;
     },
+    async train(size, scenarios, family) {
+      const reports = await trainer.run(size, scenarios, family);
+      const names = Object.keys(scenarios) as (keyof typeof scenarios)[];
+      return Object.fromEntries(names.map((name) => [name, requireReplicas(reports[name])])) as never;
+    },
     remove: () => rmSync(built, { recursive: true }),
   };
+  return trainer;
 }
+
+function requireReplicas(reports: readonly (Report | string)[]): Report {
+  const [first, ...others] = reports as [Report, ...Report[]];
+  expect(first, String(first)).toBeTypeOf("object");
+  for (const other of others) {
+    expect(other.hashes).toEqual(first.hashes);
+    expect(other.steps.map(withoutExchange)).toEqual(first.steps.map(withoutExchange));
+  }
+  return first;
+}
+
+function withoutExchange({ exchange, ...step }: Report["steps"][number]) {
+  return step;
+}
+
+/** The first step's gradient before clipping. */
+export function firstGradient({ gradients }: Report): number[] {
+  return gradients[0] as number[];
+}
+
+/** Gives the test's model of 4,256 values a dozen buckets. */
+export const plain = { bucketMiB: 1 / 512 };

@@ -1,0 +1,137 @@
+import { type FloatTensor, intTensor, randomNormal } from "@cai/native";
+import type { MicroBatch } from "@cai/trainer";
+import {
+  attention,
+  embedding,
+  linear,
+  linearCrossEntropy,
+  type Parameter,
+  type ParameterSpec,
+  ParameterStore,
+  rmsNorm,
+  rotaryInPlace,
+  rotaryTable,
+  type Tape,
+  type Variable,
+} from "@cai/trainer/parts";
+import { type ExpertParameters, expertLayer } from "./expert-layer.js";
+import type { Routing } from "./routing.js";
+
+export interface MixtureConfig {
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly numLayers: number;
+  readonly numHeads: number;
+  readonly numExperts: number;
+  /** Width of one expert's hidden layer. */
+  readonly expertSize: number;
+  readonly seqLen: number;
+  /** Weight of the balance loss. */
+  readonly balance: number;
+}
+
+interface LayerParameters extends ExpertParameters {
+  readonly attentionNorm: Parameter;
+  readonly qkv: Parameter;
+  readonly attentionOut: Parameter;
+  readonly expertNorm: Parameter;
+}
+
+const initStd = 0.02;
+const normEps = 1e-5;
+
+/** A decoder whose feed-forward layers are mixtures of experts: RMSNorm, rotary positions, tied embeddings, no biases. */
+export class MixtureModel {
+  readonly config: MixtureConfig;
+  readonly parameters: ParameterStore;
+  /** Sees each layer's routing in the forward pass. */
+  onRouting: ((layer: number, routing: Routing) => void) | undefined;
+  readonly #embedding: Parameter;
+  readonly #finalNorm: Parameter;
+  readonly #layers: readonly LayerParameters[];
+  readonly #rotary: FloatTensor;
+
+  constructor(config: MixtureConfig) {
+    const store = new ParameterStore(mixtureLayout(config));
+    this.config = config;
+    this.parameters = store;
+    this.#embedding = store.get("embedding");
+    this.#finalNorm = store.get("final_norm");
+    this.#layers = Array.from({ length: config.numLayers }, (_, i) => ({
+      attentionNorm: store.get(`${i}.attention_norm`),
+      qkv: store.get(`${i}.qkv`),
+      attentionOut: store.get(`${i}.attention_out`),
+      expertNorm: store.get(`${i}.expert_norm`),
+      router: store.get(`${i}.router`),
+      up: store.get(`${i}.experts_up`),
+      down: store.get(`${i}.experts_down`),
+    }));
+    this.#rotary = rotaryTable(config.seqLen, config.hiddenSize / config.numHeads, 10_000);
+  }
+
+  /** Fills the parameters from `seed`. */
+  initialise(seed: number): void {
+    const values = this.parameters.views(this.parameters.values);
+    this.parameters.specs.forEach(({ name, init }, stream) => {
+      const value = values.get(name) as FloatTensor;
+      if ("constant" in init) value.data.fill(init.constant);
+      else randomNormal(value, { seed, stream, std: init.normal });
+    });
+  }
+
+  /**
+   * Summed cross-entropy in nats, without the balance loss, whose gradient is there all the same.
+   *
+   * @param batch rows of seqLen tokens. @param gradScale 1 / loss tokens.
+   */
+  loss(tape: Tape, { tokens, targets }: Pick<MicroBatch, "tokens" | "targets">, gradScale: number): number {
+    let x = embedding(tape, intTensor(tokens, [tokens.length]), this.#embedding);
+    this.#layers.forEach((layer, index) => {
+      x = this.#layer(tape, x, layer, index, gradScale);
+    });
+    const hidden = rmsNorm(tape, x, this.#finalNorm, normEps);
+    return linearCrossEntropy(tape, hidden, this.#embedding, intTensor(targets, [targets.length]), {
+      chunkRows: 256,
+      chunkVocab: 0,
+      softcap: 0,
+      gradScale,
+    });
+  }
+
+  #layer(tape: Tape, x: Variable, layer: LayerParameters, index: number, gradScale: number): Variable {
+    const { hiddenSize, numHeads, seqLen, balance } = this.config;
+    const batchSize = (x.value.shape[0] as number) / seqLen;
+    const heads = { batchSize, numHeads, numKvHeads: numHeads, headDim: hiddenSize / numHeads };
+    const normed = rmsNorm(tape, x, layer.attentionNorm, normEps);
+    const qkv = linear(tape, normed, layer.qkv, { layout: "out-in" });
+    rotaryInPlace(tape, qkv, this.#rotary, heads, undefined);
+    const seen = attention(tape, qkv, { ...heads, visibility: {}, window: 0, softcap: 0 });
+    const attended = linear(tape, seen, layer.attentionOut, { layout: "out-in", addend: x });
+    const { out } = expertLayer(tape, rmsNorm(tape, attended, layer.expertNorm, normEps), layer, {
+      balance,
+      gradScale,
+      addend: attended,
+      onRouting: (routing) => this.onRouting?.(index, routing),
+    });
+    return out;
+  }
+}
+
+function mixtureLayout(config: MixtureConfig): ParameterSpec[] {
+  const { vocabSize, hiddenSize, numLayers, numExperts, expertSize } = config;
+  const residualStd = initStd / Math.sqrt(2 * numLayers);
+  const matrix = (name: string, shape: readonly number[], std = initStd): ParameterSpec => {
+    return { name, shape, init: { normal: std }, decay: true };
+  };
+  const gain = (name: string): ParameterSpec => ({ name, shape: [hiddenSize], init: { constant: 1 }, decay: false });
+  const layers = Array.from({ length: numLayers }, (_, i) => [
+    gain(`${i}.attention_norm`),
+    matrix(`${i}.qkv`, [3 * hiddenSize, hiddenSize]),
+    matrix(`${i}.attention_out`, [hiddenSize, hiddenSize], residualStd),
+    gain(`${i}.expert_norm`),
+    matrix(`${i}.router`, [numExperts, hiddenSize]),
+    matrix(`${i}.experts_up`, [numExperts, expertSize, hiddenSize]),
+    matrix(`${i}.experts_down`, [numExperts, hiddenSize, expertSize], residualStd),
+  ]);
+  return [matrix("embedding", [vocabSize, hiddenSize]), ...layers.flat(), gain("final_norm")];
+}

@@ -1,0 +1,12 @@
+export { Arena } from "./autograd/arena.js";
+export { attention, rotaryInPlace } from "./autograd/attention.js";
+export { embedding } from "./autograd/embedding.js";
+export { linear } from "./autograd/linear.js";
+export { rmsNorm } from "./autograd/normalisation.js";
+export { type Parameter, Tape, type Variable } from "./autograd/tape.js";
+export { type LossOptions, linearCrossEntropy } from "./loss/linear-cross-entropy.js";
+export { type ParameterSpec, ParameterStore } from "./model/parameter-store.js";
+export { rotaryTable } from "./model/rotary-table.js";
+export { Transformer } from "./model/transformer.js";
+export { AdamW } from "./optim/adamw.js";
+export { learningRate } from "./optim/schedule.js";
