@@ -1,6 +1,6 @@
 import { CaiError } from "@cai/portable/error";
 import type { Communicator, Payload, Pending } from "./communicator.js";
-import { chooseMpi, launchedSize, type MpiChoice } from "./communicator-launch.js";
+import { chooseMpi, launchedBy, launchedSize, type MpiChoice, type MpiFamily } from "./communicator-launch.js";
 import { Awaited, MpiPending, type NativeCommunicator, sliceMs, type World } from "./communicator-pending.js";
 import { loadAddon } from "./load.js";
 
@@ -57,6 +57,33 @@ launcher and library must be of one family`;
   }
   const ranks = world.hosts.map((_, rank) => rank);
   return new MpiCommunicator({ native, awaited: new Awaited(native), world, timeoutMs, nextGroup: 1 }, 0, ranks);
+}
+
+/** What a process could use, and how it was started. */
+export interface MpiInfo {
+  /** The launcher's family; absent when no launcher started this process. */
+  readonly launchedBy?: MpiFamily;
+  /** The library that {@link openMpi} would use, of the launcher's family or of either; absent when there is none. */
+  readonly library?: string;
+  /** What was tried without success. */
+  readonly tried: readonly string[];
+}
+
+/** Tells which MPI there is, loading its library but not starting it. @throws CaiError `E_LOAD` without the addon, `E_CONFIG`. */
+export function mpiInfo(): MpiInfo {
+  const native = loadAddon().communicator as unknown as NativeCommunicator;
+  const launcher = launchedBy();
+  const isChosen = launcher !== undefined || Boolean(process.env.CAI_MPI);
+  const choices = isChosen ? [chooseMpi()] : [chooseMpi("openmpi"), chooseMpi("mpich")];
+  const tried: string[] = [];
+  for (const { thin, libraries } of choices) {
+    const found = native.load(thin, libraries);
+    if (found.library !== undefined) {
+      return { ...(launcher && { launchedBy: launcher }), library: found.library, tried };
+    }
+    tried.push(...found.tried);
+  }
+  return { ...(launcher && { launchedBy: launcher }), tried };
 }
 
 function explain({ title, debian, headers, thin }: MpiChoice, tried: readonly string[]): string {

@@ -3,7 +3,7 @@ export { Philox, type PhiloxWords, philox4x32 } from "@cai/portable/philox";
 export type { BackendWish } from "./backend.js";
 export type { Communicator, Payload, Pending } from "./communicator.js";
 export { launchedBy, type MpiFamily } from "./communicator-launch.js";
-export { type OpenMpiOptions, openMpi } from "./communicator-mpi.js";
+export { type MpiInfo, mpiInfo, type OpenMpiOptions, openMpi } from "./communicator-mpi.js";
 export { singleProcess } from "./communicator-single.js";
 export { type ActivationKind, activationBackward, activationForward } from "./ops/activation.js";
 export { type AdamwOptions, adamwStep } from "./ops/adamw.js";

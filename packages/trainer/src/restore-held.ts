@@ -43,9 +43,9 @@ export async function readMoments(checkpoint: LoadedCheckpoint, trainer: Trainer
  */
 export async function readResiduals(
   checkpoint: LoadedCheckpoint,
-  trainer: Trainer,
+  trainer: Pick<Trainer, "heldState" | "communicator">,
   before: { readonly local: Holders; readonly shard: Holders },
-  after: HolderTable,
+  after: Pick<HolderTable, "local" | "shard">,
 ): Promise<void> {
   const held = trainer.heldState();
   const { rank } = trainer.communicator;

@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { installedFamilies } from "@cai/test-utils";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkpointDigest } from "../src/checkpoint/index.js";
 import { resolveRecipe } from "../src/config/index.js";
@@ -159,7 +160,11 @@ describe("cai eval, generate and info", () => {
     expect(run).toMatchObject({ step: 20, digest: await digestAt("whole"), recipe: { name: "smoke" } });
     const recipe = JSON.parse((await cai(["info", "gpt2-s", "--json"])).stdout);
     expect(recipe.parameters).toBe(4_273_664);
-    expect(JSON.parse((await cai(["info", "--json"])).stdout)).toMatchObject({ backend: "cpu" });
+    const backend = JSON.parse((await cai(["info", "--json"])).stdout);
+    expect(backend).toMatchObject({ backend: "cpu", mpi: { tried: expect.any(Array) } });
+    if (installedFamilies().length > 0) expect(backend.mpi.library).toMatch(/libmpi/);
+    expect(backend.mpi).not.toHaveProperty("launchedBy");
+    expect((await cai(["info"])).stdout).toContain("no launcher started this process");
     expect((await cai(["info", "start"])).stdout).toMatch(/^recipe +start\n/);
   });
 

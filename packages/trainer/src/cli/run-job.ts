@@ -25,7 +25,8 @@ const secondSignalMs = 1000;
 export async function runJob(makeJob: () => TrainJob, json = false): Promise<number> {
   const job = launchedBy() === undefined ? makeJob() : jobOrRefusal(makeJob);
   const show = json ? showJson() : showWords();
-  let place = { rank: 0, size: 1 };
+  // Before a launched process knows its rank it shows nothing.
+  let place = launchedBy() === undefined ? { rank: 0, size: 1 } : undefined;
   const training = trainInWorker(job, {
     onOpened: (opened) => {
       place = opened;
@@ -33,15 +34,15 @@ export async function runJob(makeJob: () => TrainJob, json = false): Promise<num
     onEvent: show.event,
   });
   const release = onFirstSignal(() => {
-    if (place.rank === 0) show.message("Stopping after this step. Ctrl-C again ends at once, without a checkpoint.");
+    if (place?.rank === 0) show.message("Stopping after this step. Ctrl-C again ends at once, without a checkpoint.");
     training.stop();
   });
   try {
     const summary = await training.done;
-    if (place.rank === 0) show.end(summary);
+    if (place?.rank === 0) show.end(summary);
     return summary.finished ? exitCodes.ok : exitCodes.interrupted;
   } catch (error) {
-    if (place.size === 1) throw error;
+    if (place === undefined || place.size === 1) throw error;
     show.close();
     words.error(`rank ${place.rank}: ${error instanceof Error ? error.message : error}`);
     return exitCodeOf(error);

@@ -61,7 +61,7 @@ function checkSchedule({ steps, schedule }: RecipeFields, report: Report): void 
 }
 
 function checkDistributed({ distributed }: RecipeFields, report: Report): void {
-  const { exchange, mode, levels, rounding } = distributed;
+  const { exchange, mode, levels, rounding, timeoutS, heartbeatS } = distributed;
   const only = (field: keyof typeof distributed, neutral: unknown, holds: boolean, when: string) => {
     if (holds || distributed[field] === neutral) return;
     report(`distributed.${field}`, `${neutral} unless ${when}`, distributed[field]);
@@ -83,4 +83,7 @@ function checkDistributed({ distributed }: RecipeFields, report: Report): void {
   only("ranksPerNode", 0, levels === 2, "distributed.levels is 2");
   const whole = "distributed.mode is replicated: a shard's owner would be one rank of one node";
   only("levels", 1, mode === "replicated", whole);
+  if (3 * heartbeatS > timeoutS) {
+    report("distributed.heartbeatS", `at most a third of distributed.timeoutS (${timeoutS})`, heartbeatS);
+  }
 }

@@ -13,11 +13,10 @@ export interface RefusedJob {
 /** The ranks that mpirun or srun started this process among; a communicator of one where nothing did. */
 export function openCommunicator(job: TrainJob | RefusedJob): Communicator {
   if (launchedBy() === undefined) return singleProcess();
-  const { timeoutS, heartbeatS } = settingsOf(job) ?? {};
-  return openMpi({
-    ...(timeoutS !== undefined && { timeoutMs: 1000 * timeoutS }),
-    ...(heartbeatS !== undefined && { heartbeatMs: 1000 * heartbeatS }),
-  });
+  const settings = settingsOf(job);
+  if (!settings) return openMpi();
+  const heartbeatMs = Math.max(1, Math.round(1000 * settings.heartbeatS));
+  return openMpi({ heartbeatMs, timeoutMs: Math.max(3 * heartbeatMs, Math.round(1000 * settings.timeoutS)) });
 }
 
 /** What the run's recipe says, as far as it can be read: whatever is wrong with it is told later, to all ranks. */

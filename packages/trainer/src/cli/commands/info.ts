@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { extname } from "node:path";
-import { backendInfo, sizeOf } from "@cai/native";
+import { backendInfo, isCaiError, type MpiInfo, mpiInfo, sizeOf } from "@cai/native";
 import { Command } from "commander";
 import { type Recipe, readRecipeFile, resolveRecipe } from "../../config/index.js";
 import { openCheckpoint } from "../../load-model.js";
@@ -32,7 +32,25 @@ export function infoCommand(): Command {
 
 function describeBackend({ json }: Options): void {
   const info = backendInfo();
-  print(json, info, () => columns(Object.entries(info).map(([name, value]) => [name, String(value)])));
+  const mpi = mpiOrReason();
+  print(json, { ...info, mpi }, () =>
+    columns([...Object.entries(info).map(([name, value]) => [name, String(value)] as const), ["mpi", mpiText(mpi)]]),
+  );
+}
+
+function mpiOrReason(): MpiInfo | { reason: string } {
+  try {
+    return mpiInfo();
+  } catch (error) {
+    if (isCaiError(error)) return { reason: error.message };
+    throw error;
+  }
+}
+
+function mpiText(mpi: MpiInfo | { reason: string }): string {
+  if ("reason" in mpi) return `none: ${mpi.reason}`;
+  const started = mpi.launchedBy === undefined ? "no launcher started this process" : `started by ${mpi.launchedBy}`;
+  return `${mpi.library ?? `none (tried ${mpi.tried.join("; ")})`}, ${started}`;
 }
 
 async function describeCheckpoint(path: string, { json }: Options): Promise<void> {

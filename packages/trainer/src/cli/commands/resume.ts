@@ -12,7 +12,10 @@ export function resumeCommand(finish: (code: number) => void): Command {
     .argument("<run>", "the run's folder")
     .option("--fallback", "use the newest good checkpoint when newer ones are damaged, instead of refusing")
     .option("--json", "print events and summary as JSON lines")
-    .addHelpText("after", "\nExample:\n  $ cai resume runs/start-2026-01-31")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ cai resume runs/start-20260131-142233\n  $ mpirun -np 4 npx cai resume runs/start-20260131-142233",
+    )
     .action(async (runDir: string, options: Options) => {
       const { fallback = false, json } = options;
       finish(await runJob(() => ({ kind: "resume", runDir, fallback }), json));
