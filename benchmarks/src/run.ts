@@ -71,7 +71,7 @@ async function main(): Promise<void> {
   const bench = await loadBench(name);
   const othersSoFar = watchOthers();
   const result = await bench({ quick: values.quick });
-  const othersCpuShare = othersSoFar();
+  const othersCpuShare = othersSoFar(result.detachedCpuSeconds);
   const path = writeResult(name, values.quick, othersCpuShare, result);
   console.log(`${formatTable(result.rows)}\n\n${formatTable([result.summary])}\n\n${path}`);
   if (othersCpuShare !== null && othersCpuShare > quietShare) {

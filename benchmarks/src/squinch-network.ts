@@ -27,7 +27,7 @@ export const squinchNetwork: Bench = async ({ quick }) => {
   const rig = new NetworkRig({ hosts: 4 });
   const rows: NetworkRow[] = [];
   try {
-    const ready = await withRanks(rig, [1, 1, 1, 1], async (ranks) => {
+    const spread = await withRanks(rig, [1, 1, 1, 1], async (ranks) => {
       rows.push(...(await measureWork(ranks, plan)));
       for (const linkMbit of rates) rows.push(...(await measureLink({ rig, ranks, linkMbit }, plan)));
       for (const linkMbit of rates) rows.push(...(await measureExchanges({ rig, ranks, linkMbit }, plan)));
@@ -36,13 +36,18 @@ export const squinchNetwork: Bench = async ({ quick }) => {
         rows.push(...(await measureSteps({ rig, ranks, linkMbit }, settings, "4 x 1", plan)));
       return await ranks.ready;
     });
-    await withRanks(rig, [2, 2], async (ranks) => {
+    const paired = await withRanks(rig, [2, 2], async (ranks) => {
       const settings = ["bf16", "squinch", "squinch, two levels"] as const;
       for (const linkMbit of rates)
         rows.push(...(await measureSteps({ rig, ranks, linkMbit }, settings, "2 x 2", plan)));
     });
-    await withRanks(rig, [4], async (ranks) => rows.push(...(await measureRaw(ranks, null, plan))));
-    return { rows, summary: summarise(rows), peers: { ...ready, network: networkSettings } };
+    const together = await withRanks(rig, [4], async (ranks) => rows.push(...(await measureRaw(ranks, null, plan))));
+    return {
+      rows,
+      summary: summarise(rows),
+      peers: { ...spread.result, network: networkSettings },
+      detachedCpuSeconds: spread.cpuSeconds + paired.cpuSeconds + together.cpuSeconds,
+    };
   } finally {
     rig.close();
   }
@@ -52,13 +57,16 @@ async function withRanks<Result>(
   rig: NetworkRig,
   ranksPerHost: readonly number[],
   measure: (ranks: Ranks) => Promise<Result>,
-): Promise<Result> {
+): Promise<{ result: Result; cpuSeconds: number }> {
   const program = [childProgram("exchange-rank")];
   const { command, args, environment } = rig.launch({ ranksPerHost }, process.execPath, program);
   const ranks: Ranks = new LinePeer("the ranks", command, args, environment);
   try {
     await ranks.ready;
-    return await measure(ranks);
+    const result = await measure(ranks);
+    // The launcher's daemons leave this process's family, and the ranks with them.
+    const { cpuSeconds = 0 } = await ranks.ask({ kind: "rest" });
+    return { result, cpuSeconds };
   } finally {
     await ranks.close();
   }

@@ -67,6 +67,8 @@ function carryOut(request: ExchangeRequest): ExchangeReply {
       return measureSteps(local, request.steps, request.microBatches);
     case "step":
       return measureSteps(trainerFor(request.setting), request.steps, 1);
+    case "rest":
+      return { timesMs: [], cpuSeconds: cpuSeconds() };
   }
 }
 
@@ -164,6 +166,11 @@ function measureSteps(trainer: Trainer, steps: number, microBatches: number): Ex
     bytesSent: meanOverRanks(bytes.gradients / steps),
     parameterBytesSent: meanOverRanks(bytes.parameters / steps),
   };
+}
+
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return size * meanOverRanks(1e-6 * (user + system));
 }
 
 function times<Result>(count: number, action: () => Result): Result[] {

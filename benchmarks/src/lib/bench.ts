@@ -13,6 +13,8 @@ export interface BenchResult {
   readonly summary: Readonly<Record<string, Cell>>;
   /** Versions and settings of whom it was measured against. */
   readonly peers: Readonly<Record<string, unknown>>;
+  /** Processor time of the bench's programs that are no children of this process, such as a launcher's. Default 0. */
+  readonly detachedCpuSeconds?: number;
 }
 
 export type Bench = (options: BenchOptions) => Promise<BenchResult>;

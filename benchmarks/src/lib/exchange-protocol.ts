@@ -22,11 +22,15 @@ export type ExchangeRequest =
   /** Training steps of every rank by itself. */
   | { readonly kind: "alone"; readonly microBatches: number; readonly steps: number }
   /** Training steps of all ranks together. */
-  | { readonly kind: "step"; readonly setting: StepSetting; readonly steps: number };
+  | { readonly kind: "step"; readonly setting: StepSetting; readonly steps: number }
+  /** Nothing, but the processor time so far. */
+  | { readonly kind: "rest" };
 
 export interface ExchangeReply {
   /** One a round or step: the slowest rank's, from a common start. */
   readonly timesMs: readonly number[];
+  /** Of all ranks since they were started. */
+  readonly cpuSeconds?: number;
   /** One a step: the mean over ranks of the time that a rank waited for the exchange. */
   readonly exposedMs?: readonly number[];
   /** Given to other ranks by each, a round or step: the mean over ranks. */

@@ -37,16 +37,20 @@ export function currentCommit(): string | null {
   }
 }
 
+/** Linux tells programs of processor time in hundredths of a second, whatever its own clock. */
+const ticksPerSecond = 100;
+
 /**
  * Watches for company: the share of the machine's processor time that went to neither this process nor a child that it
- * has seen end. Null where /proc does not tell.
+ * has seen end, nor to programs of ours that are no children, as the watcher is told. Interrupts are nobody's. Null
+ * where /proc does not tell.
  */
-export function watchOthers(): () => number | null {
+export function watchOthers(): (detachedCpuSeconds?: number) => number | null {
   const before = processorTicks();
-  return () => {
+  return (detachedCpuSeconds = 0) => {
     const after = processorTicks();
     if (!before || !after) return null;
-    const elsewhere = after.busy - before.busy - (after.own - before.own);
+    const elsewhere = after.busy - before.busy - (after.own - before.own) - detachedCpuSeconds * ticksPerSecond;
     return Math.max(0, elsewhere) / (after.total - before.total);
   };
 }
@@ -56,11 +60,11 @@ function processorTicks(): { total: number; busy: number; own: number } | undefi
   try {
     const all = readFileSync("/proc/stat", "utf8").split("\n", 1)[0]?.trim().split(/\s+/).slice(1, 9).map(Number) ?? [];
     const total = all.reduce((sum, ticks) => sum + ticks, 0);
-    const [idle = 0, waiting = 0] = all.slice(3, 5);
+    const [idle = 0, waiting = 0, interrupts = 0, softInterrupts = 0] = all.slice(3, 7);
     // The name in parentheses may hold spaces; utime, stime, cutime and cstime are fields 14 to 17 of the whole line.
     const fields = readFileSync("/proc/self/stat", "utf8").split(") ").at(-1)?.split(" ") ?? [];
     const own = fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0);
-    return { total, busy: total - idle - waiting, own };
+    return { total, busy: total - idle - waiting - interrupts - softInterrupts, own };
   } catch {
     return undefined;
   }

@@ -67,6 +67,9 @@ export function summarise(rows: readonly NetworkRow[]): Record<string, number> {
     stepTimeRatioToBf16At1000Mbit: step("squinch", 1000) / step("bf16", 1000),
     shardedStepTimeRatioToBf16At250Mbit: step("squinch, sharded", 250) / step("bf16, sharded", 250),
     twoLevelStepTimeRatioToFlatAt250Mbit: step("squinch, two levels", 250, "2 x 2") / step("squinch", 250, "2 x 2"),
+    // What is said of a quarter of the bandwidth.
+    exchangeTimeRatioAt250MbitToBf16At1000Mbit: exchange("squinch", 250) / exchange("bf16", 1000),
+    stepTimeRatioAt250MbitToBf16At1000Mbit: step("squinch", 250) / step("bf16", 1000),
     linkBytesRatioToBf16At250Mbit: linkBytes(rows, "squinch", 250) / linkBytes(rows, "bf16", 250),
   };
 }
