@@ -45,7 +45,7 @@ export function openMpi(options: OpenMpiOptions = {}): Communicator {
   }
   const native = loadAddon().communicator as unknown as NativeCommunicator;
   const choice = chooseMpi(options.library);
-  const { library, tried } = native.load(choice.thin, choice.libraries, choice.settings, choice.ignoreSigusr1);
+  const { library, tried } = load(native, choice);
   if (library === undefined) throw new CaiError("E_LOAD", "communicator", explain(choice, tried));
   native.start(timeoutMs, heartbeatMs);
   const world = waitFor(() => native.awaitStart(sliceMs), Math.max(timeoutMs, startMs), "MPI did not start");
@@ -76,14 +76,18 @@ export function mpiInfo(): MpiInfo {
   const isChosen = launcher !== undefined || Boolean(process.env.CAI_MPI);
   const choices = isChosen ? [chooseMpi()] : [chooseMpi("openmpi"), chooseMpi("mpich")];
   const tried: string[] = [];
-  for (const { thin, libraries } of choices) {
-    const found = native.load(thin, libraries);
+  for (const choice of choices) {
+    const found = load(native, choice);
     if (found.library !== undefined) {
       return { ...(launcher && { launchedBy: launcher }), library: found.library, tried };
     }
     tried.push(...found.tried);
   }
   return { ...(launcher && { launchedBy: launcher }), tried };
+}
+
+function load(native: NativeCommunicator, { thin, libraries, settings, ignoreSigusr1 }: MpiChoice) {
+  return native.load(thin, libraries, settings, ignoreSigusr1);
 }
 
 function explain({ title, debian, headers, thin }: MpiChoice, tried: readonly string[]): string {
