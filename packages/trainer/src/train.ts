@@ -66,17 +66,20 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
   if (recipe.threads === 0) setThreads(await threadShare(ranks));
   const counters: Counters = { tokens: 0, skippedSteps: 0, skippedInARow: 0 };
   const { data, batchSize } = recipe;
-  const { batches, tokenizer, metrics } = await together(ranks, async () => {
-    const state = checkpoint && (await restoreTrainingState(checkpoint, { trainer, holders, counters }));
-    const loader = new BatchLoader({ ...data, batchSize, seed: recipe.seed, ...(state && { state }) });
+  const { batches, codecs, tokenizer, metrics } = await together(ranks, async () => {
+    const restored = checkpoint && (await restoreTrainingState(checkpoint, { trainer, holders, counters }));
+    const position = restored && { state: restored.data };
+    const loader = new BatchLoader({ ...data, batchSize, seed: recipe.seed, ...position });
     if (isFirst && job.kind === "new") createRunFolder(runDir, recipe);
     if (isFirst && job.kind === "resume") await discardCheckpointsAfter(runDir, step);
     return {
       batches: loader,
+      codecs: restored?.codecs,
       tokenizer: readFileSync(join(data.dir, "tokenizer.json"), "utf8"),
       metrics: isFirst ? new MetricsWriter(runDir, step) : undefined,
     };
   });
+  if (checkpoint) trainer.adopt(codecs);
   const parameters = trainer.numParameters;
   onEvent({ type: "start", runDir, step, steps: recipe.steps, parameters, threads: threads(), ranks: ranks.size });
 

@@ -110,14 +110,22 @@ function exchangeOf({ trainer, holders }: TrainingParts): SavedState["exchange"]
   };
 }
 
+/** What of a checkpoint is still to be taken over once {@link restoreTrainingState} is done. */
+export interface RestoredState {
+  /** For the loader, which checks it: only it knows what its state must be. */
+  readonly data: LoaderState;
+  /** For {@link Trainer.adopt}, which every rank calls once all have got this far. */
+  readonly codecs: Readonly<Record<string, string>> | undefined;
+}
+
 /**
- * Puts weights, moments, residuals and counters of a checkpoint back; of what ranks share, this rank's part. On another
- * number of ranks than before, residuals are dealt out anew. @returns the loader's state.
+ * Reads weights, moments, residuals and counters of a checkpoint; of what ranks share, this rank's part. On another
+ * number of ranks than before, residuals are dealt out anew.
  */
 export async function restoreTrainingState(
   checkpoint: LoadedCheckpoint,
   { trainer, holders, counters }: Pick<TrainingParts, "trainer" | "holders" | "counters">,
-): Promise<LoaderState> {
+): Promise<RestoredState> {
   const parsed = stateSchema.safeParse(checkpoint.state);
   if (!parsed.success) {
     throw new CaiError("E_FORMAT", "checkpoint", `${checkpoint.dir}: state.json is of another version`, {
@@ -128,11 +136,9 @@ export async function restoreTrainingState(
   await loadWeights(checkpoint, trainer.parameters());
   await readMoments(checkpoint, trainer);
   if (exchange?.residuals) await readResiduals(checkpoint, trainer, exchange.residuals, holders);
-  trainer.adopt(exchange?.codecs);
   trainer.optimizer.updates = updates;
   Object.assign(counters, parsed.data.counters);
-  // The loader checks it: only it knows what its state must be.
-  return data as LoaderState;
+  return { data: data as LoaderState, codecs: exchange?.codecs };
 }
 
 /** Fills `parameters` from a checkpoint's model.safetensors. */

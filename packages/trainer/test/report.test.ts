@@ -72,6 +72,25 @@ describe("writeReport", () => {
     expect(readFileSync(writeReport(run), "utf8")).toContain("No metrics yet.");
   });
 
+  it("tells what the exchange of several ranks took, and draws the wait for it", () => {
+    const exchange = {
+      type: "squinch",
+      mode: "sharded",
+      bytesPerStep: 1.234e6,
+      parameterBytesPerStep: 5600,
+      exposedMs: 7.891,
+    };
+    const run = runFolder({ ...summary, ranks: 4, exchange }, 0);
+    const metrics = new MetricsWriter(run);
+    for (let step = 1; step <= 3; step++) metrics.write({ step, exposedMs: step });
+    metrics.close();
+    const page = readFileSync(writeReport(run), "utf8");
+    for (const text of ["squinch, sharded", "1.23 MB", "5.6 kB", "7.89 ms", "Waiting for the exchange"]) {
+      expect(page).toContain(text);
+    }
+    expect(readFileSync(writeReport(runFolder()), "utf8")).not.toMatch(/Ranks|Waiting for/);
+  });
+
   it("names a damaged summary", () => {
     const run = runFolder({ ...summary, parameters: "many" });
     expect(() => writeReport(run)).toThrow(/summary\.json is no summary.*parameters/);

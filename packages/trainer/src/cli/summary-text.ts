@@ -5,6 +5,7 @@ import { columns, grouped } from "./output.js";
 /** What a run came to, for a terminal: figures, the comparison with simpler models, a text, and where to look on. */
 export function summaryText(runDir: string, summary: RunSummary): string {
   const { finished, steps, tokens, seconds, tokensPerSecond, skippedSteps, sample, checkpoint } = summary;
+  const { ranks, exchange } = summary;
   const speed = tokensPerSecond === undefined ? "" : `, ${grouped(Math.round(tokensPerSecond))} tokens/s`;
   const parts = [
     columns([
@@ -12,6 +13,7 @@ export function summaryText(runDir: string, summary: RunSummary): string {
         finished ? "finished" : "stopped",
         `${grouped(steps)} steps, ${grouped(tokens)} tokens in ${seconds.toFixed(0)} s${speed}`,
       ],
+      ...(ranks !== undefined && exchange ? [["ranks", exchangeText(ranks, exchange)] as const] : []),
       ...(skippedSteps > 0 ? [["skipped", `${grouped(skippedSteps)} steps without a finite gradient`] as const] : []),
     ]),
     comparison(summary),
@@ -23,6 +25,15 @@ export function summaryText(runDir: string, summary: RunSummary): string {
     ]),
   ];
   return parts.filter(Boolean).join("\n\n");
+}
+
+function exchangeText(ranks: number, exchange: NonNullable<RunSummary["exchange"]>): string {
+  const { type, mode, bytesPerStep, parameterBytesPerStep, exposedMs } = exchange;
+  const short = (value: number) => value.toLocaleString("en-US", { maximumSignificantDigits: 3 });
+  const megabytes = (bytes: number) => `${short(bytes / 1e6)} MB`;
+  const parameters = parameterBytesPerStep > 0 ? ` and ${megabytes(parameterBytesPerStep)} of parameters` : "";
+  const sent = `${megabytes(bytesPerStep)} of gradients${parameters}`;
+  return `${ranks}, ${mode}; each sent ${sent} a step by ${type}, and waited ${short(exposedMs)} ms for it`;
 }
 
 function comparison({ valLoss, bitsPerByte, baselines }: RunSummary): string | undefined {

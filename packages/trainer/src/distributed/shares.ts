@@ -19,6 +19,9 @@ export function takeTurns(batches: BatchLoader, { rank, size }: Communicator, co
   return ours;
 }
 
+/** As many as the native ops take. */
+const mostThreads = 256;
+
 /** How many threads this rank may take so that the ranks on its machine share the cores that they may run on. */
 export async function threadShare(comm: Communicator): Promise<number> {
   const allowed = await gatherJson(comm, allowedCores());
@@ -43,7 +46,7 @@ export function coreShare(
   }
   // In parts of a core that no sum of them rounds down below a whole one.
   const share = (allowed[rank] ?? []).reduce((sum, core) => sum + 1 / (sharers.get(core) ?? 1), 0);
-  return Math.max(1, Math.floor(share + 1e-6));
+  return Math.min(mostThreads, Math.max(1, Math.floor(share + 1e-6)));
 }
 
 function allowedCores(): number[] {

@@ -21,7 +21,7 @@ export interface Chart {
   readonly series: readonly Series[];
 }
 
-type Field = "loss" | "valLoss" | "lr" | "gradNorm" | "tokensPerSecond";
+type Field = "loss" | "valLoss" | "lr" | "gradNorm" | "tokensPerSecond" | "exposedMs";
 type Points = { x: number[]; y: (number | null)[] };
 
 /** Points of a series that a chart draws; a longer one is averaged down to this many. */
@@ -34,6 +34,7 @@ export function chartsOf(records: readonly MetricsRecord[]): Chart[] {
     plain(records, "lr", { title: "Learning rate", yLabel: "learning rate", style: "short" }),
     noisy(records, "gradNorm", { title: "Gradient norm", yLabel: "L2 norm before clipping", style: "short" }),
     noisy(records, "tokensPerSecond", { title: "Throughput", yLabel: "tokens per second", style: "count" }),
+    noisy(records, "exposedMs", { title: "Waiting for the exchange", yLabel: "ms a step", style: "short" }),
   ];
   return charts.filter(({ series }) => series.some(({ values }) => values.some((value) => value !== null)));
 }

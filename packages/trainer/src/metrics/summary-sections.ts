@@ -8,6 +8,7 @@ export function summarySections(summary: Partial<RunSummary>): Html {
 
 function tiles(summary: Partial<RunSummary>): Html | undefined {
   const { parameters, tokens, trainLoss, valLoss, bitsPerByte, tokensPerSecond, seconds, skippedSteps } = summary;
+  const { ranks, exchange } = summary;
   const shown: (Html | undefined)[] = [
     tile("Parameters", parameters, compact),
     tile("Training tokens", tokens, compact),
@@ -16,6 +17,12 @@ function tiles(summary: Partial<RunSummary>): Html | undefined {
     tile("Bits per byte", bitsPerByte, fixed, "validation"),
     tile("Speed", tokensPerSecond, count, "tokens per second"),
     tile("Time", seconds, duration),
+    tile("Ranks", ranks, count, exchange && `${exchange.type}, ${exchange.mode}`),
+    tile("Exchange", exchange?.bytesPerStep, bytes, "gradients a rank sends a step"),
+    exchange?.parameterBytesPerStep
+      ? tile("Parameters sent", exchange.parameterBytesPerStep, bytes, "a rank and step")
+      : undefined,
+    tile("Waiting for it", exchange?.exposedMs, (ms) => `${threeDigits(ms)} ms`, "a step"),
     skippedSteps ? tile("Skipped steps", skippedSteps, count, "gradient not finite") : undefined,
   ];
   const present = shown.filter((part) => part !== undefined);
@@ -68,6 +75,14 @@ function compact(value: number): string {
 
 function count(value: number): string {
   return Math.round(value).toLocaleString("en");
+}
+
+function bytes(value: number): string {
+  return value >= 1e6 ? `${threeDigits(value / 1e6)} MB` : `${threeDigits(value / 1e3)} kB`;
+}
+
+function threeDigits(value: number): string {
+  return value.toLocaleString("en", { maximumSignificantDigits: 3 });
 }
 
 function fixed(value: number): string {

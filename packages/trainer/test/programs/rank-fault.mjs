@@ -7,6 +7,7 @@
  *   act: what it does once the file or folder `after` exists (at once without): a signal to itself, or
  *     "exit"   its training thread ends
  *     "stuck"  its training thread stays in JavaScript, far beyond the timeout
+ *     "unread" its training thread can read no file any more
  *     "block"  a file lies where the run keeps its checkpoints
  */
 import { spawn } from "node:child_process";
@@ -31,7 +32,7 @@ if (rank === fault.rank) {
 }
 
 function watch() {
-  const inWorker = ["exit", "stuck"].includes(fault.act);
+  const inWorker = ["exit", "stuck", "unread"].includes(fault.act);
   if (inWorker === isMainThread) return;
   const timer = setInterval(() => {
     if (fault.after && !fs.existsSync(fault.after)) return;
@@ -46,6 +47,7 @@ function act() {
   if (fault.act.startsWith("SIG")) process.kill(process.pid, fault.act);
   else if (fault.act === "exit") process.exit(7);
   else if (fault.act === "stuck") pause(1000 * stoppedS);
+  else if (fault.act === "unread") failReads();
   else if (fault.act === "block") fs.writeFileSync(join(dirname(fault.after), "checkpoints"), "");
 }
 
@@ -66,6 +68,13 @@ function replaceRead(ending, change) {
   fs.readFileSync = (path, ...options) => {
     const content = read(path, ...options);
     return String(path).endsWith(ending) ? change(content) : content;
+  };
+  syncBuiltinESMExports();
+}
+
+function failReads() {
+  fs.readSync = () => {
+    throw new Error("the disk is gone");
   };
   syncBuiltinESMExports();
 }

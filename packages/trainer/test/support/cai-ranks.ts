@@ -19,7 +19,7 @@ export interface RankFault {
   readonly argv?: readonly string[];
   readonly version?: string;
   readonly slowMs?: number;
-  readonly act?: "SIGKILL" | "SIGSTOP" | "SIGINT" | "exit" | "stuck" | "block";
+  readonly act?: "SIGKILL" | "SIGSTOP" | "SIGINT" | "exit" | "stuck" | "unread" | "block";
   readonly after?: string;
 }
 
