@@ -85,6 +85,27 @@ describe("bfloat16", () => {
     expect(back.data).toEqual(all.data.map((pattern) => (isNaNPattern(pattern) ? pattern | 0x40 : pattern)));
   });
 
+  for (const n of [0, 1, 15, 33, 70_001]) {
+    it(`widens ${n} patterns with a factor and onto what is there, each operation rounded`, () => {
+      const patterns = Uint16Array.from({ length: n }, (_, i) => (i * 40_503) & 0xffff);
+      const x = tensorOver("bfloat16", patterns, [n]);
+      const scale = Math.fround(0.3);
+      for (const options of [{ scale }, { accumulate: true }, { scale, accumulate: true }]) {
+        const out = floatTensor(
+          Float32Array.from({ length: n }, (_, i) => Math.sin(i)),
+          [n],
+        );
+        const expected = out.data.map((there, i) => {
+          const value = floatOf((patterns[i] as number) << 16);
+          const scaled = options.scale === undefined ? value : Math.fround(value * scale);
+          return options.accumulate ? there + scaled : scaled;
+        });
+        bf16ToFloat32(x, out, options);
+        expect(out.data).toEqual(expected);
+      }
+    });
+  }
+
   for (const n of [0, 1, 5, 16, 31, 70_001]) {
     it(`works in place and at an offset, ${n} elements, with the same bits for any number of threads`, () => {
       const bits = interestingBits();

@@ -19,7 +19,21 @@ export function float32ToBf16(x: FloatTensor, out: Tensor<"bfloat16">): void {
   callNative("float32ToBf16", x, out);
 }
 
-/** Widens bfloat16 bit patterns to float32; exact. @param out the shape of `x`, overwritten. */
-export function bf16ToFloat32(x: Tensor<"bfloat16">, out: FloatTensor): void {
-  callNative("bf16ToFloat32", x, out);
+export interface Bf16ToFloat32Options {
+  /** A factor, float32. Default 1. */
+  scale?: number;
+  /** Whether to add to `out`. Default false. */
+  accumulate?: boolean;
+}
+
+/**
+ * Widens bfloat16 bit patterns to float32: out (+)= x · scale.
+ *
+ * @param x any shape, contiguous. @param out the shape of `x`, overwritten or added to.
+ * @throws CaiError `E_SHAPE`, `E_DTYPE`, `E_ARGUMENT`.
+ *
+ * Product and sum each rounded to float32, none fused; exact without them.
+ */
+export function bf16ToFloat32(x: Tensor<"bfloat16">, out: FloatTensor, options: Bf16ToFloat32Options = {}): void {
+  callNative("bf16ToFloat32", x, out, options);
 }

@@ -9,6 +9,16 @@ namespace cai {
 
 void Bf16RoundCpu(const float* x, float* out, int64_t n);  // out may be x
 void Float32ToBf16Cpu(const float* x, uint16_t* out, int64_t n);
-void Bf16ToFloat32Cpu(const uint16_t* x, float* out, int64_t n);
+
+struct Bf16ToFloat32Args {
+  const uint16_t* x;
+  float* out;
+  int64_t n;
+  float scale;
+  bool accumulate;
+};
+
+// out = x · scale, added to what is there if so wished: two float32 operations, none fused.
+void Bf16ToFloat32Cpu(const Bf16ToFloat32Args& args);
 
 }  // namespace cai

@@ -30,7 +30,9 @@ Napi::Value Float32ToBf16(const Args& args) {
 
 Napi::Value Bf16ToFloat32(const Args& args) {
   const Operands a = Read(args, DType::kBFloat16, DType::kFloat32);
-  Bf16ToFloat32Cpu(a.x.as<uint16_t>(), a.out.f32(), a.x.size());
+  const auto options = args.options(2);
+  const float scale = options.Float("scale", 1);
+  Bf16ToFloat32Cpu({a.x.as<uint16_t>(), a.out.f32(), a.x.size(), scale, options.Flag("accumulate")});
   return args.env().Undefined();
 }
 

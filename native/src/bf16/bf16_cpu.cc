@@ -65,19 +65,32 @@ void NarrowRange(const float* x, uint16_t* out, int64_t begin, int64_t end) {
   for (; i < end; ++i) out[i] = Bf16Bits(BitsOf(x + i));
 }
 
-void WidenRange(const uint16_t* x, float* out, int64_t begin, int64_t end) {
+template <bool kScale, bool kAccumulate>
+void WidenAs(const Bf16ToFloat32Args& a, int64_t begin, int64_t end) {
   const D d;
   const D16 d16;
+  const hn::ScalableTag<float> df;
+  const auto scale = hn::Set(df, a.scale);
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t i = begin;
   for (; i + lanes <= end; i += lanes) {
-    const V bits = hn::ShiftLeft<16>(hn::PromoteTo(d, hn::LoadU(d16, x + i)));
-    hn::StoreU(bits, d, reinterpret_cast<uint32_t*>(out + i));
+    auto value = hn::BitCast(df, hn::ShiftLeft<16>(hn::PromoteTo(d, hn::LoadU(d16, a.x + i))));
+    if (kScale) value = hn::Mul(value, scale);
+    if (kAccumulate) value = hn::Add(hn::LoadU(df, a.out + i), value);
+    hn::StoreU(value, df, a.out + i);
   }
   for (; i < end; ++i) {
-    const uint32_t bits = static_cast<uint32_t>(x[i]) << 16;
-    std::memcpy(out + i, &bits, sizeof bits);
+    const uint32_t bits = static_cast<uint32_t>(a.x[i]) << 16;
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    if (kScale) value *= a.scale;
+    a.out[i] = kAccumulate ? a.out[i] + value : value;
   }
+}
+
+void WidenRange(const Bf16ToFloat32Args& a, int64_t begin, int64_t end) {
+  if (a.accumulate) return a.scale == 1 ? WidenAs<false, true>(a, begin, end) : WidenAs<true, true>(a, begin, end);
+  return a.scale == 1 ? WidenAs<false, false>(a, begin, end) : WidenAs<true, false>(a, begin, end);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -105,9 +118,9 @@ void Float32ToBf16Cpu(const float* x, uint16_t* out, int64_t n) {
       n, kGrain, [&](int64_t begin, int64_t end, int) { HWY_DYNAMIC_DISPATCH(NarrowRange)(x, out, begin, end); });
 }
 
-void Bf16ToFloat32Cpu(const uint16_t* x, float* out, int64_t n) {
+void Bf16ToFloat32Cpu(const Bf16ToFloat32Args& args) {
   ThreadPool::Get().ParallelRange(
-      n, kGrain, [&](int64_t begin, int64_t end, int) { HWY_DYNAMIC_DISPATCH(WidenRange)(x, out, begin, end); });
+      args.n, kGrain, [&](int64_t begin, int64_t end, int) { HWY_DYNAMIC_DISPATCH(WidenRange)(args, begin, end); });
 }
 
 }  // namespace cai

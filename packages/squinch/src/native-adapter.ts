@@ -38,6 +38,12 @@ export interface NativeSquinch {
     tables: TensorTables,
     options: { gain: number; scale: number; accumulate: boolean },
   ): void;
+  float32ToBf16(x: Tensor<Float32Array>, out: Tensor<Uint16Array>): void;
+  bf16ToFloat32(
+    x: Tensor<Uint16Array>,
+    out: Tensor<Float32Array>,
+    options: { scale: number; accumulate: boolean },
+  ): void;
 }
 
 /** The operations of `@cai/native`, which take tensors, as this package calls them. */
@@ -67,6 +73,12 @@ export function adaptNative(native: NativeSquinch): BlockOps {
     squinchDecode(bytes, out, tables, job) {
       native.squinchDecode(bytesOf(bytes, out.length), floatsOf(out), tablesFor(tables), job);
     },
+    float32ToBf16(x, out) {
+      native.float32ToBf16(floatsOf(x), halvesOf(out));
+    },
+    bf16ToFloat32(x, out, job) {
+      native.bf16ToFloat32(halvesOf(x), floatsOf(out), job);
+    },
   };
 }
 
@@ -82,6 +94,10 @@ function tensorTablesOf({ maxima, inverses, levels, thresholds, signedZero }: Co
 
 function floatsOf(data: Float32Array): Tensor<Float32Array> {
   return { dtype: "float32", device: "cpu", shape: [data.length], data };
+}
+
+function halvesOf(data: Uint16Array): Tensor<Uint16Array> {
+  return { dtype: "bfloat16", device: "cpu", shape: [data.length], data };
 }
 
 function inputOf(data: Float32Array | Uint16Array): Tensor<Float32Array | Uint16Array> {

@@ -36,11 +36,11 @@ export function loadNative(): BlockOps | undefined {
 function checked(found: NativePackage): BlockOps {
   const info = found.backendInfo?.();
   if (info?.backend !== "cpu") throw new CaiError("E_LOAD", "squinch", info?.reason ?? "@cai/native tells no backend");
-  const { squinchEncode, squinchDecode } = found;
-  if (!squinchEncode || !squinchDecode) {
+  const { squinchEncode, squinchDecode, float32ToBf16, bf16ToFloat32 } = found;
+  if (!squinchEncode || !squinchDecode || !float32ToBf16 || !bf16ToFloat32) {
     throw new CaiError("E_LOAD", "squinch", "this @cai/native has no squinch operations: update it");
   }
-  return adaptNative({ squinchEncode, squinchDecode });
+  return adaptNative({ squinchEncode, squinchDecode, float32ToBf16, bf16ToFloat32 });
 }
 
 function explained(cause: unknown): CaiError {

@@ -88,4 +88,8 @@ export interface BlockOps {
   ): void;
   /** @param bytes 6 · ceil(n / 8) bytes or more. @param out n values. */
   squinchDecode(bytes: Uint8Array, out: Float32Array, tables: CodeTables, job: DecodeJob): void;
+  /** Rounds to bfloat16, ties to even; a NaN becomes quiet. @param out as many bit patterns as `x` has values. */
+  float32ToBf16(x: Float32Array, out: Uint16Array): void;
+  /** out = round32(x · scale), or round32(out + round32(x · scale)). @param x as many bit patterns as `out` has values. */
+  bf16ToFloat32(x: Uint16Array, out: Float32Array, job: Omit<DecodeJob, "gain">): void;
 }

@@ -1,5 +1,6 @@
 import { wordsOf } from "@cai/portable/philox";
 import type { BlockOps, CodeTables, DecodeJob, EncodeJob } from "../native-ops.js";
+import { bf16ToFloat32, float32ToBf16 } from "./bf16.js";
 import { addBlocks, decodeBlocks } from "./decode.js";
 import { addGainSums } from "./gain-sums.js";
 import { type Lookup, lookupOf } from "./lookup.js";
@@ -15,6 +16,9 @@ const decoded = new Float32Array(chunkLength);
 
 /** Encoding and decoding in plain TypeScript. */
 export const portableOps: BlockOps = {
+  float32ToBf16,
+  bf16ToFloat32,
+
   squinchEncode(x, out, tables, job, report) {
     const lookup = lookupOf(tables);
     const random = job.stochastic ? randomOf(job) : undefined;
