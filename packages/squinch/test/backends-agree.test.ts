@@ -42,7 +42,11 @@ const inputs = { scattered, inRows, spread };
 /** All that a backend makes of the values, NaN and infinity included. */
 function resultOf(ops: BlockOps, x: Float32Array, codebook: CodebookName, job: Partial<EncodeJob>): string {
   const { bytes, ...counts } = encodeWith(ops, x, { ...job, codebook, saturate: true });
-  const decoded = decodeWith(ops, bytes, new Float32Array(x.length), { codebook, gain: 1.25, scale: Math.fround(-0.3) });
+  const decoded = decodeWith(ops, bytes, new Float32Array(x.length), {
+    codebook,
+    gain: 1.25,
+    scale: Math.fround(-0.3),
+  });
   return `${createHash("sha256").update(bytes).update(decoded).digest("hex")} ${JSON.stringify(counts)}`;
 }
 
