@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { extname } from "node:path";
-import { backendInfo, isCaiError, type MpiInfo, mpiInfo, sizeOf } from "@cai/native";
+import { type BackendInfo, backendInfo, isCaiError, type MpiInfo, mpiInfo, sizeOf } from "@cai/native";
 import { Command } from "commander";
 import { type Recipe, readRecipeFile, resolveRecipe } from "../../config/index.js";
 import { openCheckpoint } from "../../load-model.js";
@@ -34,8 +34,17 @@ function describeBackend({ json }: Options): void {
   const info = backendInfo();
   const mpi = mpiOrReason();
   print(json, { ...info, mpi }, () =>
-    columns([...Object.entries(info).map(([name, value]) => [name, String(value)] as const), ["mpi", mpiText(mpi)]]),
+    columns([
+      ...Object.entries({ ...info, tried: triedText(info.tried) }).map(
+        ([name, value]) => [name, String(value)] as const,
+      ),
+      ["mpi", mpiText(mpi)],
+    ]),
   );
+}
+
+function triedText(tried: BackendInfo["tried"]): string {
+  return tried.map(({ backend, available, reason }) => `${backend} ${available ? "works" : `(${reason})`}`).join(", ");
 }
 
 function mpiOrReason(): MpiInfo | { reason: string } {
