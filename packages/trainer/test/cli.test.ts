@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -176,6 +177,11 @@ describe("cai eval, generate and info", () => {
 });
 
 describe("cai", () => {
+  it("is the command that npm links in a fresh clone, where nothing is built yet", () => {
+    const linked = execFileSync("npx", ["--no-install", "cai", "info", "--json"], { encoding: "utf8" });
+    expect(JSON.parse(linked)).toMatchObject({ backend: "cpu" });
+  });
+
   it("shows help with examples, and refuses unknown words with exit code 2", async () => {
     for (const command of ["prepare", "train", "resume", "eval", "generate", "info"]) {
       const { code, stdout } = await cai([command, "--help"]);
