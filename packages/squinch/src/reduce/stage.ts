@@ -1,7 +1,7 @@
 import type { GradientCodec } from "./codec.js";
-import type { ReducePending } from "./communicator.js";
+import type { ReduceCommunicator, ReducePending } from "./communicator.js";
 import type { Encoder, EncoderOptions } from "./encoder.js";
-import { shardLength } from "./shards.js";
+import { shardLayout, shardLength } from "./shards.js";
 
 export interface StageOptions extends EncoderOptions {
   /** Two areas of {@link scratchBytes} for what travels; only used while the stage is under way. Default: new memory. */
@@ -15,7 +15,35 @@ export abstract class Stage {
   /** How many values the last encoding could not send as they were, for not being finite. */
   nonFinite = 0;
   protected abstract readonly encoder: Encoder;
+  protected readonly codec: GradientCodec;
+  protected readonly communicator: ReduceCommunicator;
+  /** Every rank's shard of the values, and how many bytes it is encoded in. */
+  protected readonly shards: readonly Float32Array[];
+  protected readonly shardBytes: readonly number[];
+  /** Room for every shard, one after the other: {@link partBytes} for each. */
+  protected readonly sendArea: Uint8Array;
+  protected readonly receiveArea: Uint8Array;
+  protected readonly partBytes: number;
   #pending: ReducePending | undefined;
+
+  constructor(
+    values: Float32Array,
+    communicator: ReduceCommunicator,
+    codec: GradientCodec,
+    { scratch }: Pick<StageOptions, "scratch">,
+  ) {
+    const { size } = communicator;
+    const bytes = scratchBytes(values.length, size, codec);
+    const [send, receive] = scratch ?? newScratch(bytes);
+    const { ranges } = shardLayout(values.length, size, codec.blockLength);
+    this.codec = codec;
+    this.communicator = communicator;
+    this.shards = ranges.map(({ begin, end }) => values.subarray(begin, end));
+    this.shardBytes = this.shards.map(({ length }) => codec.bytes(length));
+    this.sendArea = send.subarray(0, bytes);
+    this.receiveArea = receive.subarray(0, bytes);
+    this.partBytes = bytes / size;
+  }
 
   /** Encodes, and begins the operation. @param step its number in the run, for the random numbers. */
   start(step: number): void {
