@@ -1,3 +1,5 @@
+import { grouped } from "./output.js";
+
 /** The part of a terminal or file that progress is written to. */
 export interface ProgressStream {
   readonly isTTY?: boolean | undefined;
@@ -68,7 +70,7 @@ class Pace {
     [this.#step, this.#time] = [step, time];
     const parts = [`step ${String(step).padStart(String(steps).length)}/${steps}`];
     if (loss !== undefined) parts.push(`loss ${isFigure(loss) ? loss.toFixed(4) : "not finite"}`);
-    if (this.#tokensPerSecond !== undefined) parts.push(`${grouped(this.#tokensPerSecond)} tokens/s`);
+    if (this.#tokensPerSecond !== undefined) parts.push(`${grouped(Math.round(this.#tokensPerSecond))} tokens/s`);
     if (this.#stepMs !== undefined && step < steps) parts.push(`${duration((steps - step) * this.#stepMs)} left`);
     return parts.join("  ");
   }
@@ -163,10 +165,6 @@ function bar(share: number): string {
   const width = 20;
   const full = Math.round(width * Math.min(1, Math.max(0, share)));
   return `[${"=".repeat(full)}${" ".repeat(width - full)}]`;
-}
-
-function grouped(value: number): string {
-  return Math.round(value).toLocaleString("en-US");
 }
 
 /** Milliseconds as 42 s, 3:07 or 1:03:07. */
