@@ -159,7 +159,7 @@ describe("mixture model", () => {
 
   it("has gradients that predict how its loss moves, tensor by tensor, and gives all memory back", () => {
     const model = new MixtureModel(config);
-    model.initialise(3);
+    model.parameters.initialise(3);
     const { parameters } = model;
     // Weights of about one, so that every part matters; at 0.02 most gradients drown in the loss's rounding.
     for (const { shape, data } of parameters.views(parameters.values).values()) {

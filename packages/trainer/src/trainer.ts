@@ -63,7 +63,7 @@ export class Trainer {
     this.#onGradients = options.onGradients;
     const { parameters } = this.model;
     if (options.initialWeights) copyTensors(options.initialWeights, this.parameters(), "initialWeights");
-    else this.model.initialise(recipe.seed);
+    else this.model.parameters.initialise(recipe.seed);
     if (this.communicator.size > 1) {
       this.#parallel = new DataParallel(parameters, this.communicator, recipe, options.codec);
     }

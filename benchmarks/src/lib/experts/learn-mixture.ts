@@ -31,7 +31,7 @@ export function batchesByRank(recipe: Recipe, ranks: number): { next: () => Batc
 export function learnMixture({ config, recipe, ranks, exchange }: MixtureRun): MixtureResult {
   const began = performance.now();
   const model = new MixtureModel(config);
-  model.initialise(recipe.seed);
+  model.parameters.initialise(recipe.seed);
   const counts = new ExpertCounts();
   const group = new RankGroup(model, {
     optim: recipe.optim,

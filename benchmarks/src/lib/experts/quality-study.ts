@@ -14,7 +14,7 @@ const compared: readonly ExchangeName[] = ["bf16", "squinch", "squinchAdam", "sq
 /** What every exchange makes of the embedding's gradient in a dense model. */
 export function denseQuality(plan: ExpertPlan, recipe: Recipe): Capture[] {
   const transformer = new Transformer(recipe.model);
-  transformer.initialise(recipe.seed);
+  transformer.parameters.initialise(recipe.seed);
   const { lossChunkRows: chunkRows, lossChunkVocab: chunkVocab, data } = recipe;
   const model: LearningModel = {
     parameters: transformer.parameters,
@@ -31,7 +31,7 @@ export function denseQuality(plan: ExpertPlan, recipe: Recipe): Capture[] {
 /** What every exchange makes of a mixture's gradients: its experts, routers and attention. */
 export function mixtureQuality(plan: ExpertPlan, recipe: Recipe): Capture[] {
   const model = new MixtureModel(mixtureConfig(plan));
-  model.initialise(recipe.seed);
+  model.parameters.initialise(recipe.seed);
   const counts = new ExpertCounts();
   model.onRouting = counts.add;
   const parts = () => mixtureParts(model.parameters, plan.numLayers, counts);

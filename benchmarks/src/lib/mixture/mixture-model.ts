@@ -1,4 +1,4 @@
-import { type FloatTensor, intTensor, randomNormal } from "@cai/native";
+import { type FloatTensor, intTensor } from "@cai/native";
 import type { MicroBatch } from "@cai/trainer";
 import {
   attention,
@@ -67,16 +67,6 @@ export class MixtureModel {
       down: store.get(`${i}.experts_down`),
     }));
     this.#rotary = rotaryTable(config.seqLen, config.hiddenSize / config.numHeads, 10_000);
-  }
-
-  /** Fills the parameters from `seed`. */
-  initialise(seed: number): void {
-    const values = this.parameters.views(this.parameters.values);
-    this.parameters.specs.forEach(({ name, init }, stream) => {
-      const value = values.get(name) as FloatTensor;
-      if ("constant" in init) value.data.fill(init.constant);
-      else randomNormal(value, { seed, stream, std: init.normal });
-    });
   }
 
   /**

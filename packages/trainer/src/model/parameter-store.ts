@@ -1,4 +1,4 @@
-import { allocateAligned, type FloatTensor, floatTensor, sizeOf, tensorAt } from "@cai/native";
+import { allocateAligned, type FloatTensor, floatTensor, randomNormal, sizeOf, tensorAt } from "@cai/native";
 import type { Parameter } from "../autograd/tape.js";
 import type { FlatRange } from "../distributed/held-values.js";
 
@@ -60,6 +60,16 @@ export class ParameterStore {
     const flat = () => tensorAt("float32", allocateAligned(length * 4), 0, [length]);
     this.values = flat();
     this.grads = flat();
+  }
+
+  /** Fills the values from `seed`, each tensor as its spec says: tensor number i of {@link specs} draws from stream i. */
+  initialise(seed: number): void {
+    const values = this.views(this.values);
+    this.specs.forEach(({ name, init }, stream) => {
+      const value = values.get(name) as FloatTensor;
+      if ("constant" in init) value.data.fill(init.constant);
+      else randomNormal(value, { seed, stream, std: init.normal });
+    });
   }
 
   /** The parameter called `name`. */

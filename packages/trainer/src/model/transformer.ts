@@ -1,4 +1,4 @@
-import { type FloatTensor, type IntTensor, intTensor, matmul, randomNormal, softcapForward } from "@cai/native";
+import { type FloatTensor, type IntTensor, intTensor, matmul, softcapForward } from "@cai/native";
 import { attention, type Visibility } from "../autograd/attention.js";
 import { embedding } from "../autograd/embedding.js";
 import type { Parameter, Tape, Variable } from "../autograd/tape.js";
@@ -40,16 +40,6 @@ export class Transformer {
     this.#layers = Array.from({ length: config.numLayers }, (_, index) => new Layer(config, index, store));
     this.#finalNorm = normParameters(config, store, names.finalNorm);
     this.#head = config.tieEmbeddings ? this.#embedding : store.get(names.head);
-  }
-
-  /** Fills the parameters from `seed`: tensor number i of the layout draws from stream i. */
-  initialise(seed: number): void {
-    const values = this.parameters.views(this.parameters.values);
-    this.parameters.specs.forEach(({ name, init }, stream) => {
-      const value = values.get(name) as FloatTensor;
-      if ("constant" in init) value.data.fill(init.constant);
-      else randomNormal(value, { seed, stream, std: init.normal });
-    });
   }
 
   /** The summed cross-entropy of the rows against `targets` (−1 counts nothing), in nats; see {@link linearCrossEntropy}. */

@@ -23,7 +23,7 @@ function recorded(model: Transformer) {
 describe.each(Object.entries(architectures))("the gradients of %s", (_, architecture) => {
   it("do not change any more once they are final, and all of them become final", () => {
     const model = new Transformer(tinyRecipe(architecture).model);
-    model.initialise(3);
+    model.parameters.initialise(3);
     const tape = recorded(model);
     const order = tape.finalOrder();
     const said: { parameter: Parameter; value: Float32Array }[] = [];
@@ -57,7 +57,7 @@ describe("OverlappedExchange", () => {
 
   it("begins with buckets long before the backward pass ends, the embedding that is the head too last", () => {
     const model = new Transformer(tinyRecipe({ numLayers: 3 }).model);
-    model.initialise(3);
+    model.parameters.initialise(3);
     const { buckets, exchange } = exchangeOf(model, 512);
     const tape = recorded(model);
     exchange.begin({ step: 0, finalOrder: tape.finalOrder() });
