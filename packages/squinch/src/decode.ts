@@ -1,5 +1,5 @@
+import { checkApart, checkArray, checkFlag, checkLength, checkOptions } from "@cai/portable/arguments";
 import { CaiError } from "@cai/portable/error";
-import { checkApart, checkArray, checkFlag, checkLength, checkOptions } from "./arguments.js";
 import { operationsFor } from "./backend.js";
 import { type CodebookName, tablesOf } from "./codebook.js";
 import { checkCount, gainBytes, lengthOf, readFloat } from "./format.js";

@@ -1,4 +1,3 @@
-import { CaiError } from "@cai/portable/error";
 import {
   checkApart,
   checkArray,
@@ -7,13 +6,16 @@ import {
   checkLength,
   checkOptions,
   checkWide,
-  type GradientInput,
   isSame,
-} from "./arguments.js";
+} from "@cai/portable/arguments";
+import { CaiError } from "@cai/portable/error";
 import { operationsFor } from "./backend.js";
 import { type CodebookName, tablesOf } from "./codebook.js";
 import { gainBytes, lengthOf, writeFloat } from "./format.js";
 import type { BlockOps, CodeTables, EncodeJob } from "./native-ops.js";
+
+/** float32 values, or bfloat16 bit patterns. */
+export type GradientInput = Float32Array | Uint16Array;
 
 export interface EncodeOptions {
   /** What the codes mean; the reader must know it. Default `sqrt`. */

@@ -1,5 +1,5 @@
+import { checkOptions } from "@cai/portable/arguments";
 import { CaiError } from "@cai/portable/error";
-import { checkOptions } from "../arguments.js";
 import { type CodebookName, codebook } from "../codebook.js";
 import type { Quality } from "./quality-sums.js";
 

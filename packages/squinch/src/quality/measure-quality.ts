@@ -1,5 +1,5 @@
+import { checkArray, checkLength, checkOptions } from "@cai/portable/arguments";
 import { CaiError } from "@cai/portable/error";
-import { checkArray, checkLength, checkOptions } from "../arguments.js";
 import type { CodebookName } from "../codebook.js";
 import { decode } from "../decode.js";
 import { encodeInto } from "../encode.js";

@@ -1,5 +1,5 @@
+import { checkArray, checkLength } from "@cai/portable/arguments";
 import { CaiError } from "@cai/portable/error";
-import { checkArray, checkLength } from "../arguments.js";
 
 /** What one error of a value is measured by. At most one of the two. */
 export interface UnitOptions {

@@ -1,5 +1,5 @@
+import { checkArray, checkLength } from "@cai/portable/arguments";
 import { CaiError } from "@cai/portable/error";
-import { checkArray, checkLength } from "../arguments.js";
 import type { GradientCodec } from "./codec.js";
 import type { ReduceCommunicator } from "./communicator.js";
 import { Gather } from "./gather.js";

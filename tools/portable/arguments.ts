@@ -1,9 +1,6 @@
-import { CaiError } from "@cai/portable/error";
+import { CaiError } from "./error.js";
 
-/** float32 values, or bfloat16 bit patterns. */
-export type GradientInput = Float32Array | Uint16Array;
-
-type AnyArray = Float32Array | Uint16Array | Uint8Array;
+type AnyArray = Float32Array | Int32Array | Uint16Array | Uint8Array;
 
 const prototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
 const nameGetter = Object.getOwnPropertyDescriptor(prototype, Symbol.toStringTag)?.get as () => string | undefined;
@@ -14,7 +11,7 @@ function typeName(value: unknown): string | undefined {
 }
 
 /**
- * Refuses whatever is not one of the given typed arrays over plain memory: shared memory may change under the codec,
+ * Refuses whatever is not one of the given typed arrays over plain memory: shared memory may change under the callee,
  * resizable memory may go away, detached memory is gone.
  *
  * @throws CaiError `E_ARGUMENT`.
@@ -95,7 +92,8 @@ export function checkWide(value: unknown, name: string, op: string): void {
   }
 }
 
-function describe(value: unknown): string {
+/** A value as a message shows it. */
+export function describe(value: unknown): string {
   if (typeof value === "string") return `"${value.slice(0, 40)}"`;
   if (value === null || (typeof value !== "object" && typeof value !== "function")) return String(value);
   return typeof value === "function" ? "a function" : Array.isArray(value) ? "an array" : "an object";

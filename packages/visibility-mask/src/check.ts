@@ -1,0 +1,63 @@
+import { checkArray, checkLength } from "@cai/portable/arguments";
+import { CaiError } from "@cai/portable/error";
+import type { MaskArrays } from "./mask.js";
+
+const op = "visibilityMask";
+
+/** Checks everything about a mask's arrays in O(n). @returns T, the tokens of a row. */
+export function checkMask({ start, limit, positions, batchSize = 1, allowBlind = false }: MaskArrays): number {
+  checkArray(start, "start", ["Int32Array"], op);
+  checkArray(limit, "limit", ["Int32Array"], op);
+  checkLength(limit, "limit", start.length, "those of start", op);
+  if (!Number.isInteger(batchSize) || batchSize < 1 || start.length % batchSize !== 0) {
+    const expected = `a whole number from 1 that divides the ${start.length} tokens`;
+    throw new CaiError("E_SHAPE", op, `batchSize must be ${expected}, got ${batchSize}`);
+  }
+  const seqLen = start.length / batchSize;
+  for (let row = 0; row < batchSize; row++) {
+    const part = (array: Int32Array) => array.subarray(row * seqLen, (row + 1) * seqLen);
+    checkIntervals(part(start), part(limit), row);
+    if (!allowBlind) checkSight(part(start), part(limit), row);
+  }
+  if (positions) checkPositions(positions, batchSize, seqLen);
+  return seqLen;
+}
+
+function checkIntervals(start: Int32Array, limit: Int32Array, row: number): void {
+  const seqLen = start.length;
+  for (let j = 0; j < seqLen; j++) {
+    const [from, to] = [start[j] as number, limit[j] as number];
+    if (from >= 0 && from <= to && to <= seqLen) continue;
+    const expected = `0 ≤ start ≤ limit ≤ ${seqLen}`;
+    throw new CaiError(
+      "E_ARGUMENT",
+      op,
+      `token ${j} of row ${row}: expected ${expected}, got start ${from}, limit ${to}`,
+    );
+  }
+}
+
+/** Counts for every query the keys that it sees, by where intervals begin and end. */
+function checkSight(start: Int32Array, limit: Int32Array, row: number): void {
+  const change = new Int32Array(start.length + 1);
+  for (let j = 0; j < start.length; j++) {
+    change[start[j] as number] = (change[start[j] as number] as number) + 1;
+    change[limit[j] as number] = (change[limit[j] as number] as number) - 1;
+  }
+  for (let i = 0, seen = 0; i < start.length; i++) {
+    seen += change[i] as number;
+    const isPadding = start[i] === 0 && limit[i] === 0;
+    if (seen > 0 || isPadding) continue;
+    const advice = "give it a key, make it padding (start and limit 0), or set allowBlind";
+    throw new CaiError("E_ARGUMENT", op, `token ${i} of row ${row} sees nobody: ${advice}`);
+  }
+}
+
+function checkPositions(positions: Int32Array, batchSize: number, seqLen: number): void {
+  checkArray(positions, "positions", ["Int32Array"], op);
+  checkLength(positions, "positions", batchSize * seqLen, "those of start", op);
+  const bad = positions.findIndex((position) => position < 0);
+  if (bad < 0) return;
+  const place = `token ${bad % seqLen} of row ${Math.floor(bad / seqLen)}`;
+  throw new CaiError("E_ARGUMENT", op, `${place}: expected a position of at least 0, got ${positions[bad]}`);
+}

@@ -1,0 +1,4 @@
+export { CaiError, type CaiErrorCode, isCaiError } from "@cai/portable/error";
+export { type Backend, backend } from "./attention/backend.js";
+export type { AttentionOptions, FloatTensor, ZregOptions } from "./attention/options.js";
+export { type MaskArrays, type ViewOptions, VisibilityMask } from "./mask.js";
