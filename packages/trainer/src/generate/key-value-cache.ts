@@ -1,5 +1,5 @@
 import { attentionForward, CaiError, type FloatTensor, zeros } from "@cai/native";
-import { attentionSettings, queryHeads } from "../autograd/attention.js";
+import { logitSettings, queryHeads } from "../autograd/attention.js";
 import { headsView } from "../autograd/columns.js";
 import type { Tape, Variable } from "../autograd/tape.js";
 import { type ModelConfig, windowOf } from "../model/model-config.js";
@@ -51,7 +51,6 @@ export class KeyValueCache {
     const options = {
       ...this.#config,
       batchSize: 1,
-      visibility: {},
       window: windowOf(this.#config, index),
       softcap: this.#config.attentionSoftcap,
     };
@@ -61,7 +60,7 @@ export class KeyValueCache {
       headsView(used, one, numKvHeads, numKvHeads),
       headsView(out.value, one, 0, numHeads),
       lse,
-      { ...attentionSettings(options), queryOffset: this.#length },
+      { ...logitSettings(options), queryOffset: this.#length },
     );
     tape.record(out, [lse], [], () => {});
     return out;
