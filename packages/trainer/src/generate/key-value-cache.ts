@@ -1,5 +1,5 @@
 import { attentionForward, CaiError, type FloatTensor, zeros } from "@cai/native";
-import { logitSettings, queryHeads } from "../autograd/attention.js";
+import { queryHeads } from "../autograd/attention.js";
 import { headsView } from "../autograd/columns.js";
 import type { Tape, Variable } from "../autograd/tape.js";
 import { type ModelConfig, windowOf } from "../model/model-config.js";
@@ -48,19 +48,18 @@ export class KeyValueCache {
     const used = { ...cache, shape: [total, cacheWidth], data: cache.data.subarray(0, total * cacheWidth) };
     const out = tape.variable([rows, numHeads * headDim]);
     const lse = tape.arena.take([1, numHeads, rows]);
-    const options = {
-      ...this.#config,
-      batchSize: 1,
-      window: windowOf(this.#config, index),
-      softcap: this.#config.attentionSoftcap,
-    };
     attentionForward(
-      queryHeads(qkv.value, options),
+      queryHeads(qkv.value, { ...this.#config, batchSize: 1 }),
       headsView(used, one, 0, numKvHeads),
       headsView(used, one, numKvHeads, numKvHeads),
       headsView(out.value, one, 0, numHeads),
       lse,
-      { ...logitSettings(options), queryOffset: this.#length },
+      {
+        scale: 1 / Math.sqrt(headDim),
+        window: windowOf(this.#config, index),
+        softcap: this.#config.attentionSoftcap,
+        queryOffset: this.#length,
+      },
     );
     tape.record(out, [lse], [], () => {});
     return out;
