@@ -1,6 +1,10 @@
 export { CaiError, type CaiErrorCode, isCaiError } from "@cai/portable/error";
 export { type Backend, backend } from "./attention/backend.js";
 export type { AttentionOptions, FloatTensor, ZregOptions } from "./attention/options.js";
+export type { BlockOptions, Blocks } from "./blocks.js";
+export type { CuSeqlens } from "./convert/cu-seqlens.js";
+export type { AdditiveOptions, DenseShape } from "./convert/dense.js";
+export type { FlashMask } from "./convert/flash-mask.js";
 export { type MaskArrays, type ViewOptions, VisibilityMask } from "./mask.js";
 export type { BeamShape } from "./patterns/packed.js";
 export type { RowLength } from "./patterns/runs.js";
