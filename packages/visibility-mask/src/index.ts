@@ -5,6 +5,7 @@ export type { BlockOptions, Blocks } from "./blocks.js";
 export type { CuSeqlens } from "./convert/cu-seqlens.js";
 export type { AdditiveOptions, DenseShape } from "./convert/dense.js";
 export type { FlashMask } from "./convert/flash-mask.js";
+export type { DrawOptions, Span } from "./draw/grid.js";
 export { type MaskArrays, type ViewOptions, VisibilityMask } from "./mask.js";
 export type { BeamShape } from "./patterns/packed.js";
 export type { RowLength } from "./patterns/runs.js";
