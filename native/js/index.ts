@@ -7,7 +7,12 @@ export { type MpiInfo, mpiInfo, type OpenMpiOptions, openMpi } from "./communica
 export { singleProcess } from "./communicator-single.js";
 export { type ActivationKind, activationBackward, activationForward } from "./ops/activation.js";
 export { type AdamwOptions, adamwStep } from "./ops/adamw.js";
-export { type AttentionOptions, attentionBackward, attentionForward } from "./ops/attention.js";
+export {
+  type AttentionBackwardOptions,
+  type AttentionOptions,
+  attentionBackward,
+  attentionForward,
+} from "./ops/attention.js";
 export { type Bf16ToFloat32Options, bf16Round, bf16ToFloat32, float32ToBf16 } from "./ops/bf16.js";
 export { crossEntropyBackward, crossEntropyForward } from "./ops/cross-entropy.js";
 export { embeddingBackward, embeddingForward } from "./ops/embedding.js";

@@ -1,6 +1,14 @@
 import { expectAllClose } from "@cai/test-utils";
 import { describe, expect, it } from "vitest";
-import { attentionBackward, attentionForward, intTensor, setThreads, threads, zeros } from "../js/index.js";
+import {
+  attentionBackward,
+  attentionForward,
+  floatTensor,
+  intTensor,
+  setThreads,
+  threads,
+  zeros,
+} from "../js/index.js";
 import { type AttentionCase, causal, denseForward, sees } from "./support/attention-reference.js";
 import { type Inputs, randomIntervals, runAttention, seededInputs } from "./support/attention-run.js";
 
@@ -12,6 +20,17 @@ describe("attention at the edges", () => {
     for (const tail of [out, dq, dk, dv]) expect(tail.subarray(length * D)).toEqual(new Float32Array((T - length) * D));
     expect(lse.subarray(length)).toEqual(new Float32Array(T - length).fill(-Infinity));
     expect(lse.subarray(0, length).every(Number.isFinite)).toBe(true);
+  });
+
+  it("gives rows that see nobody nothing of zreg's penalty", () => {
+    const [T, length, D] = [70, 50, 8];
+    const zreg = { zregCoefficients: floatTensor(Float32Array.of(0.5), [1]) };
+    const c = { B: 1, T, S: T, H: 1, K: 1, D, options: causal(D, { ...padding(T, length), ...zreg }) };
+    const inputs = seededInputs(c, 50);
+    const { dq, dk, dv } = runAttention(c, inputs);
+    for (const tail of [dq, dk, dv]) expect(tail.subarray(length * D)).toEqual(new Float32Array((T - length) * D));
+    expect(dq.every(Number.isFinite)).toBe(true);
+    expect(dq).not.toEqual(runAttention({ ...c, options: causal(D, padding(T, length)) }, inputs).dq);
   });
 
   it("survives logits whose exponential overflows", () => {
@@ -125,10 +144,30 @@ describe("attention's errors", () => {
     const positions = intTensor(Int32Array.of(0, 1, -2), [1, 3]);
     expect(forward({ keyPositions: positions })).toThrow("keyPositions[0, 2] must not be negative, got -2");
     expect(forward({ queryPositions: positions })).toThrow("queryPositions[0, 2] must not be negative, got -2");
+    expect(forward({ queryIndices: positions })).toThrow("queryIndices[0, 2] must not be negative, got -2");
     expect(forward({ window: -1 })).toThrow("window must be an integer from 0");
     expect(forward({ queryOffset: -1 })).toThrow("queryOffset must be an integer from 0");
     expect(forward({ softcap: -1 })).toThrow("softcap must be 0 (none) or more, got -1");
     expect(forward({ scale: Number.NaN })).toThrow("scale must be a finite number");
+  });
+
+  it("refuse query indices beside an offset, and indices of another shape", () => {
+    const queryIndices = intTensor(Int32Array.of(0, 1, 2), [1, 3]);
+    expect(forward({ queryIndices, queryOffset: 0 })).toThrow("queryIndices take the place of queryOffset, got both");
+    expect(forward({ queryIndices: intTensor(Int32Array.of(0, 1), [1, 2]) })).toThrow(
+      "queryIndices must have shape [1, 3], got [1, 2]",
+    );
+  });
+
+  it("refuse coefficients of other heads, and targets without coefficients", () => {
+    const [x, lse] = [zeros([1, 3, 2, 4]), zeros([1, 2, 3])];
+    const backward = (more: object) => () =>
+      attentionBackward(x, x, x, x, x, lse, zeros(x.shape), zeros(x.shape), zeros(x.shape), { ...options, ...more });
+    expect(backward({ zregCoefficients: zeros([3]) })).toThrow("zregCoefficients must have shape [2], got [3]");
+    expect(backward({ zregTargets: zeros([1, 3]) })).toThrow("zregTargets need zregCoefficients beside them");
+    expect(backward({ zregTargets: zeros([3]), zregCoefficients: zeros([2]) })).toThrow(
+      "zregTargets must have shape [1, 3], got [3]",
+    );
   });
 
   it("say which shapes don't fit", () => {

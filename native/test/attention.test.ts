@@ -1,8 +1,8 @@
-import { expectAllClose, finiteDifference, randomInts } from "@cai/test-utils";
+import { expectAllClose, finiteDifference, randomFloats, randomInts } from "@cai/test-utils";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { attentionBackward, attentionForward, type FloatTensor, floatTensor, intTensor, zeros } from "../js/index.js";
-import { type AttentionCase, causal, denseBackward, denseForward } from "./support/attention-reference.js";
+import { type AttentionCase, causal, denseBackward, denseForward, zregPenalty } from "./support/attention-reference.js";
 import { type Inputs, randomIntervals, runAttention, seededInputs } from "./support/attention-run.js";
 
 // A logit of normal q and k errs by a few roundings (6e-8) of values up to about 5, so a probability errs by 1e-6
@@ -53,7 +53,7 @@ describe("attention", () => {
     });
   }
 
-  it("agrees with dense attention for random intervals, positions, windows, caps, offsets and head counts", () => {
+  it("agrees with dense attention for random intervals, positions, windows, caps, offsets, indices and head counts", () => {
     const cases = fc.record({
       B: fc.integer({ min: 1, max: 2 }),
       T: fc.integer({ min: 1, max: 110 }),
@@ -66,6 +66,8 @@ describe("attention", () => {
       window: fc.constantFrom(0, 1, 7, 40),
       positions: fc.boolean(),
       softcap: fc.constantFrom(0, 2),
+      indices: fc.boolean(),
+      zreg: fc.boolean(),
       seed: fc.integer({ min: 0, max: 1e6 }),
     });
     const check = fc.property(cases, ({ B, T, S, K, group, D, queryOffset, seed, ...draw }) => {
@@ -81,6 +83,14 @@ describe("attention", () => {
       };
       if (draw.intervals)
         Object.assign(c.options, { start: intTensor(start, [B, S]), limit: intTensor(limit, [B, S]) });
+      if (draw.indices) {
+        delete c.options.queryOffset;
+        c.options.queryIndices = intTensor(randomInts(B * T, queryOffset + T, seed + 6), [B, T]);
+      }
+      if (draw.zreg) {
+        c.options.zregCoefficients = floatTensor(randomFloats(c.H, seed + 7), [c.H]);
+        c.options.zregTargets = floatTensor(randomFloats(B * T, seed + 8), [B, T]);
+      }
       if (draw.positions) {
         c.options.queryPositions = intTensor(randomInts(B * T, 80, seed + 2), [B, T]);
         c.options.keyPositions = intTensor(randomInts(B * S, 80, seed + 3), [B, S]);
@@ -90,12 +100,19 @@ describe("attention", () => {
     fc.assert(check, { numRuns: 40, seed: 20 });
   });
 
-  it("has gradients equal to finite differences", () => {
-    const c = { B: 1, T: 5, S: 6, H: 2, K: 1, D: 3, options: causal(3, { queryOffset: 1, softcap: 1.5, window: 4 }) };
+  it("has gradients equal to finite differences, zreg's penalty among them", () => {
+    const zreg = {
+      zregCoefficients: floatTensor(Float32Array.of(0.3, -0.2), [2]),
+      zregTargets: floatTensor(randomFloats(5, 6), [1, 5]),
+    };
+    const more = { queryIndices: intTensor(Int32Array.of(4, 1, 5, 1, 2), [1, 5]), softcap: 1.5, window: 4, ...zreg };
+    const c = { B: 1, T: 5, S: 6, H: 2, K: 1, D: 3, options: causal(3, more) };
     const inputs = seededInputs(c, 5);
     const { q, k, v, dout } = inputs;
-    const loss = (a: ArrayLike<number>, b: ArrayLike<number>, e: ArrayLike<number>) =>
-      denseForward(c, a, b, e).out.reduce((sum, value, i) => sum + value * (dout[i] as number), 0);
+    const loss = (a: ArrayLike<number>, b: ArrayLike<number>, e: ArrayLike<number>) => {
+      const { out, lse } = denseForward(c, a, b, e);
+      return out.reduce((sum, value, i) => sum + value * (dout[i] as number), 0) + zregPenalty(c, lse);
+    };
     const { dq, dk, dv } = runAttention(c, inputs);
     expectAllClose(
       dq,
@@ -143,6 +160,23 @@ describe("attention", () => {
     copy(expected.dk, wanted.subarray(H * D));
     copy(expected.dv, wanted.subarray(2 * H * D));
     expect(gradient).toEqual(wanted);
+  });
+
+  it("gives permuted and repeated queries what they had in order, each by its index in the cache", () => {
+    const [T, H, K, D] = [150, 2, 1, 24];
+    const c = { B: 1, T, S: T, H, K, D, options: causal(D, { window: 90 }) };
+    const inputs = seededInputs(c, 45);
+    const { out, dq } = runAttention(c, inputs);
+    const order = randomInts(T + 20, T, 46);
+    const pick = (data: Float32Array) => {
+      const rows = [...order].map((t) => data.subarray(t * H * D, (t + 1) * H * D));
+      return Float32Array.from(rows.flatMap((row) => [...row]));
+    };
+    const permuted: AttentionCase = { ...c, T: order.length, options: causal(D, { window: 90 }) };
+    permuted.options.queryIndices = intTensor(order, [1, order.length]);
+    const actual = runAttention(permuted, { ...inputs, q: pick(inputs.q), dout: pick(inputs.dout) });
+    expectAllClose(actual.out, pick(out), tolerance);
+    expectAllClose(actual.dq, pick(dq), gradientTolerance);
   });
 
   it("gives the same for queries in two calls with an offset as in one", () => {

@@ -7,11 +7,12 @@
 // Legend: B batch, T queries, S keys, H query heads, K key-value heads (H a multiple of K; query head h reads key-value
 // head h / (H / K)), D head dimension, 1 or more.
 //
-// Visibility: query t has the cache index i = query_offset + t. Key j is visible to it exactly when
-// start[j] <= i < limit[j]; without the two arrays start[j] = j and limit[j] is unbounded (causal). With window w > 0 also
+// Visibility: query t has the cache index i = query_offset + t, or query_indices[t], below 2^31 − 1 and in any order,
+// where they are given.
+// Key j is visible to it exactly when start[j] <= i < limit[j]; without the two arrays start[j] = j and limit[j] is unbounded (causal). With window w > 0 also
 // 0 <= query position − key position < w, positions being the indices unless arrays are given.
 // 0 <= start[j] <= limit[j]; a limit past the last query is allowed and means "still visible to later queries", so one
-// array serves a cache that grows. Positions are not negative. CheckAttentionMask throws OpError(kArgument) naming the
+// array serves a cache that grows. Positions and indices are not negative. CheckAttentionMask throws OpError(kArgument) naming the
 // first entry that breaks this; the kernels rely on it.
 //
 // A query that sees nobody: output 0, lse −infinity, gradients 0. NaN and infinity reach only what sees them: hidden
@@ -43,6 +44,7 @@ struct HeadsView {
 struct AttentionMask {
   const int32_t* start;            // [B, S], or null together with limit
   const int32_t* limit;            // [B, S]
+  const int32_t* query_indices;    // [B, T], or null; query_offset is then not read
   const int32_t* query_positions;  // [B, T], or null
   const int32_t* key_positions;    // [B, S], or null
   int64_t query_offset;
@@ -67,6 +69,8 @@ void AttentionForwardCpu(const AttentionForwardArgs& args);
 // With P the probabilities and delta = rowsum(dout · out): dv = Pᵀ dout, dS = P · (dout vᵀ − delta), dq = scale · dS k,
 // dk = scale · dSᵀ q (dS times 1 − (logit / softcap)² where there is a soft-cap). Query heads that share a key-value head
 // are summed in index order.
+// Where zreg_coefficients are given, delta − 2 · c · (lse − z0) stands for delta in rows that see something: dS then carries
+// the gradient of Σ c · (lse − z0)² as well.
 struct AttentionBackwardArgs {
   AttentionShape shape;
   AttentionMask mask;
@@ -81,6 +85,8 @@ struct AttentionBackwardArgs {
   HeadsView<float> dv;          // [B, S, K, D], overwritten
   float scale;
   float softcap;
+  const float* zreg_coefficients;  // [H], c of each query head, or null
+  const float* zreg_targets;       // [B, T], z0, or null: 0
 };
 void AttentionBackwardCpu(const AttentionBackwardArgs& args);
 

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "attention/attention.h"
 #include "attention/backward_job.h"
 #include "attention/tile_schedule.h"
@@ -43,6 +45,13 @@ void WriteTile(const BackwardJob& job, const AttentionUnit& unit, int64_t tile, 
   }
 }
 
+// The gradient of Σ c · (lse − z0)² by a row's lse; 0 where the row sees nothing.
+float ZregGradient(const AttentionBackwardArgs& a, int64_t b, int64_t t, int64_t h, float lse) {
+  if (!a.zreg_coefficients || lse == -HUGE_VALF) return 0.0f;
+  const float target = a.zreg_targets ? a.zreg_targets[b * a.shape.queries + t] : 0.0f;
+  return 2.0f * a.zreg_coefficients[h] * (lse - target);
+}
+
 void StartRows(const BackwardJob& job, const AttentionUnit& unit, const RowBlock& block, BackwardRows& rows) {
   const AttentionBackwardArgs& a = job.args;
   const int64_t dim = a.shape.dim, padded = job.padded_dim;
@@ -56,8 +65,9 @@ void StartRows(const BackwardJob& job, const AttentionUnit& unit, const RowBlock
     PrefetchRowForWriting(a.dq.at(unit.b, t, h), dim);
     rows.q_finite = PackRow(a.q.at(unit.b, t, h), dim, padded, factor, rows.q + r * padded) && rows.q_finite;
     rows.dout_finite = PackRow(dout, dim, padded, 1.0f, rows.dout + r * padded) && rows.dout_finite;
-    rows.lse[r] = a.lse[(unit.b * a.shape.heads + h) * a.shape.queries + t] * kLog2E;
-    rows.delta[r] = Dot(dim, dout, a.out.at(unit.b, t, h));
+    const float lse = a.lse[(unit.b * a.shape.heads + h) * a.shape.queries + t];
+    rows.lse[r] = lse * kLog2E;
+    rows.delta[r] = Dot(dim, dout, a.out.at(unit.b, t, h)) - ZregGradient(a, unit.b, t, h, lse);
   }
   std::fill(rows.dq, rows.dq + block.rows * padded, 0.0f);
 }

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "attention/attention.h"
 #include "core/napi_args.h"
 
@@ -40,9 +42,14 @@ AttentionMask MaskOf(const Args& args, const Args::Options& options, const Atten
   if ((mask.start == nullptr) != (mask.limit == nullptr)) {
     args.Fail(ErrorCode::kArgument, "start and limit must be given together, got only one of them");
   }
+  mask.query_indices = Integers(args, options, "queryIndices", s.batch, s.queries);
   mask.query_positions = Integers(args, options, "queryPositions", s.batch, s.queries);
   mask.key_positions = Integers(args, options, "keyPositions", s.batch, s.keys);
-  mask.query_offset = options.Integer("queryOffset", 0, INT32_MAX - s.queries, 0);
+  const int64_t offset = options.Integer("queryOffset", 0, INT32_MAX - s.queries, -1);
+  if (mask.query_indices && offset >= 0) {
+    args.Fail(ErrorCode::kArgument, "queryIndices take the place of queryOffset, got both: leave one out");
+  }
+  mask.query_offset = std::max<int64_t>(0, offset);
   mask.window = static_cast<int32_t>(options.Integer("window", 0, INT32_MAX, 0));
   CheckAttentionMask(s, mask);
   return mask;
@@ -54,6 +61,14 @@ float Softcap(const Args& args, const Args::Options& options) {
   const double cap = options.Number("softcap", 0);
   if (cap < 0) args.Fail(ErrorCode::kArgument, "softcap must be 0 (none) or more, got " + std::to_string(cap));
   return static_cast<float>(cap);
+}
+
+const float* Floats(const Args& args, const Args::Options& options, const char* name, std::initializer_list<int64_t> shape) {
+  const TensorView view = options.OptionalTensor(name, DType::kFloat32);
+  if (!view) return nullptr;
+  args.ExpectShape(view, name, shape);
+  args.ExpectLayout(view, name, Layout::kContiguous);
+  return view.f32();
 }
 
 }  // namespace
@@ -85,9 +100,15 @@ Napi::Value AttentionBackward(const Args& args) {
   const TensorView dv = Heads(args, 8, "dv", s.batch, s.keys, s.kv_heads, s.dim);
   const Args::Options options = args.options(9);
   const float scale = Scale(options), softcap = Softcap(args, options);
+  const float* coefficients = Floats(args, options, "zregCoefficients", {s.heads});
+  const float* targets = Floats(args, options, "zregTargets", {s.batch, s.queries});
+  if (targets && !coefficients) {
+    args.Fail(ErrorCode::kArgument, "zregTargets need zregCoefficients beside them, got none");
+  }
   AttentionBackwardCpu({s, MaskOf(args, options, s), ViewOf<const float>(dout), ViewOf<const float>(q),
                         ViewOf<const float>(k), ViewOf<const float>(v), ViewOf<const float>(out), lse.f32(),
-                        ViewOf<float>(dq), ViewOf<float>(dk), ViewOf<float>(dv), scale, softcap});
+                        ViewOf<float>(dq), ViewOf<float>(dk), ViewOf<float>(dv), scale, softcap, coefficients,
+                        targets});
   return args.env().Undefined();
 }
 

@@ -62,7 +62,7 @@ struct BackwardRows {
   float* p;      // [rows, 64], logits, then probabilities
   float* ds;     // [rows, 64], dout · vᵀ, then the gradient of the logits
   float* lse;    // [rows], in powers of two
-  float* delta;  // [rows], rowsum(dout · out): all that a gradient through logsumexp would change
+  float* delta;  // [rows], rowsum(dout · out), less the gradient of the loss by lse
   bool q_finite = true, dout_finite = true;
 
   static int64_t Floats(const BackwardJob& job) { return kBlockRowCount * (3 * job.padded_dim + 2 * kKeyTile + 2); }

@@ -22,12 +22,13 @@ void CheckIntervals(const int32_t* start, const int32_t* limit, int64_t batch, i
   }
 }
 
-void CheckPositions(const char* name, const int32_t* positions, int64_t batch, int64_t tokens) {
+void CheckNotNegative(const char* name, const int32_t* values, int64_t batch, int64_t tokens) {
+  if (!values) return;
   for (int64_t b = 0; b < batch; ++b) {
     for (int64_t j = 0; j < tokens; ++j) {
-      if (positions[b * tokens + j] >= 0) continue;
+      if (values[b * tokens + j] >= 0) continue;
       throw OpError(ErrorCode::kArgument,
-                    Entry(name, b, j) + " must not be negative, got " + std::to_string(positions[b * tokens + j]));
+                    Entry(name, b, j) + " must not be negative, got " + std::to_string(values[b * tokens + j]));
     }
   }
 }
@@ -51,8 +52,9 @@ KeyBounds BoundsOf(int32_t start, int32_t limit, int32_t position) {
 
 void CheckAttentionMask(const AttentionShape& shape, const AttentionMask& mask) {
   if (mask.start) CheckIntervals(mask.start, mask.limit, shape.batch, shape.keys);
-  if (mask.query_positions) CheckPositions("queryPositions", mask.query_positions, shape.batch, shape.queries);
-  if (mask.key_positions) CheckPositions("keyPositions", mask.key_positions, shape.batch, shape.keys);
+  CheckNotNegative("queryIndices", mask.query_indices, shape.batch, shape.queries);
+  CheckNotNegative("queryPositions", mask.query_positions, shape.batch, shape.queries);
+  CheckNotNegative("keyPositions", mask.key_positions, shape.batch, shape.keys);
 }
 
 MaskPlan::MaskPlan(const AttentionShape& shape, const AttentionMask& mask)
@@ -60,6 +62,7 @@ MaskPlan::MaskPlan(const AttentionShape& shape, const AttentionMask& mask)
       offset_(mask.query_offset),
       tiles_((shape.keys + kKeyTile - 1) / kKeyTile),
       window_(mask.window),
+      query_indices_(mask.query_indices),
       query_positions_(mask.window > 0 ? mask.query_positions : nullptr) {
   // Without arrays every batch entry is alike.
   const bool alike = !mask.start && !(mask.window > 0 && mask.key_positions);
@@ -94,12 +97,6 @@ MaskPlan::MaskPlan(const AttentionShape& shape, const AttentionMask& mask)
 KeyArrays MaskPlan::keys(int64_t b) const {
   return {start_.data() + b * key_stride_, limit_.data() + b * key_stride_, position_.data() + b * key_stride_,
           runs_.data() + b * tile_stride_ * kRunsPerTile, tile_bounds_.data() + b * tile_stride_};
-}
-
-QueryBounds MaskPlan::all_queries(int64_t b) const {
-  QueryBounds bounds;
-  for (int64_t t = 0; t < queries_; ++t) bounds.Add(query_index(t), query_position(b, t));
-  return bounds;
 }
 
 Visibility MaskPlan::Classify(const QueryBounds& q, const KeyBounds& k) const {

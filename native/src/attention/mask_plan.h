@@ -52,11 +52,12 @@ class MaskPlan {
   int32_t window() const { return window_; }
   KeyArrays keys(int64_t b) const;
 
-  int64_t query_index(int64_t t) const { return offset_ + t; }
-  int32_t query_position(int64_t b, int64_t t) const {
-    return query_positions_ ? query_positions_[b * queries_ + t] : static_cast<int32_t>(offset_ + t);
+  int32_t query_index(int64_t b, int64_t t) const {
+    return query_indices_ ? query_indices_[b * queries_ + t] : static_cast<int32_t>(offset_ + t);
   }
-  QueryBounds all_queries(int64_t b) const;
+  int32_t query_position(int64_t b, int64_t t) const {
+    return query_positions_ ? query_positions_[b * queries_ + t] : query_index(b, t);
+  }
 
   Visibility Classify(const QueryBounds& queries, const KeyBounds& keys) const;
 
@@ -70,6 +71,7 @@ class MaskPlan {
  private:
   int64_t queries_, offset_, tiles_, key_stride_, tile_stride_;
   int32_t window_;
+  const int32_t* query_indices_;
   const int32_t* query_positions_;
   std::vector<int32_t> start_, limit_, position_;
   std::vector<KeyBounds> runs_, tile_bounds_;

@@ -38,7 +38,7 @@ struct RowBlock {
       : first(first_row), rows(row_count), group_rows(rows_a_group) {
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t t = unit.token(first + r);
-      index[r] = static_cast<int32_t>(plan.query_index(t));
+      index[r] = plan.query_index(unit.b, t);
       position[r] = plan.query_position(unit.b, t);
       bounds.Add(index[r], position[r]);
       group_bounds[r / group_rows].Add(index[r], position[r]);

@@ -8,7 +8,7 @@ namespace {
 QueryBounds BoundsOf(const MaskPlan& plan, const AttentionUnit& unit, int64_t first_row, int64_t last_row) {
   QueryBounds bounds;
   for (int64_t t = unit.token(first_row); t <= unit.token(last_row); ++t) {
-    bounds.Add(plan.query_index(t), plan.query_position(unit.b, t));
+    bounds.Add(plan.query_index(unit.b, t), plan.query_position(unit.b, t));
   }
   return bounds;
 }

@@ -53,6 +53,7 @@ const visibility = () => ({
   scale: 0.25,
   start: counting([2, 33], 0),
   limit: counting([2, 33], 20),
+  queryIndices: integers([2, 33], 45, 7),
   queryPositions: counting([2, 33], 0),
   keyPositions: counting([2, 33], 0),
   window: 15,
@@ -72,7 +73,11 @@ export const opCases: Record<string, () => unknown[]> = {
     normal(queries, 5),
     positive([2, 4, 33], 6),
     ...[queries, keys, keys].map((shape) => blank(shape)),
-    visibility(),
+    {
+      ...visibility(),
+      zregCoefficients: floatTensor(Float32Array.of(0.01, 0, 0.02, 0.1), [4]),
+      zregTargets: normal([2, 33], 8),
+    },
   ],
   attentionForward: () => [
     normal(queries, 1),

@@ -1,4 +1,4 @@
-import type { AttentionOptions } from "../../js/index.js";
+import type { AttentionBackwardOptions } from "../../js/index.js";
 
 export interface AttentionCase {
   B: number;
@@ -7,11 +7,11 @@ export interface AttentionCase {
   H: number;
   K: number;
   D: number;
-  options: AttentionOptions;
+  options: AttentionBackwardOptions;
 }
 
 /** Options of a causal mask with the usual scale, and whatever else. */
-export const causal = (D: number, more: Partial<AttentionOptions> = {}): AttentionOptions => ({
+export const causal = (D: number, more: Partial<AttentionBackwardOptions> = {}): AttentionBackwardOptions => ({
   scale: 1 / Math.sqrt(D),
   ...more,
 });
@@ -20,7 +20,7 @@ const at = (list: ArrayLike<number>, i: number) => list[i] as number;
 
 /** Whether query t of entry b sees key j, straight from the definition. */
 export function sees({ S, T, options }: AttentionCase, b: number, t: number, j: number): boolean {
-  const i = (options.queryOffset ?? 0) + t;
+  const i = options.queryIndices ? at(options.queryIndices.data, b * T + t) : (options.queryOffset ?? 0) + t;
   const start = options.start ? at(options.start.data, b * S + j) : j;
   const limit = options.limit ? at(options.limit.data, b * S + j) : Infinity;
   if (i < start || i >= limit) return false;
@@ -44,7 +44,22 @@ export function denseForward(c: AttentionCase, q: ArrayLike<number>, k: ArrayLik
   return { out, lse };
 }
 
-/** The gradients of Σ dout · out, in doubles. */
+/** Σ c · (lse − z0)² over the rows that see something. */
+export function zregPenalty({ B, T, H, options }: AttentionCase, lse: ArrayLike<number>): number {
+  let sum = 0;
+  for (let row = 0; row < B * H * T; row++) {
+    if (at(lse, row) === -Infinity) continue;
+    const [b, h, t] = [Math.floor(row / (H * T)), Math.floor(row / T) % H, row % T];
+    sum += zregCoefficient(options, h) * (at(lse, row) - zregTarget(options, b * T + t)) ** 2;
+  }
+  return sum;
+}
+
+const zregCoefficient = (o: AttentionBackwardOptions, h: number) =>
+  o.zregCoefficients ? at(o.zregCoefficients.data, h) : 0;
+const zregTarget = (o: AttentionBackwardOptions, token: number) => (o.zregTargets ? at(o.zregTargets.data, token) : 0);
+
+/** The gradients of Σ dout · out, plus zreg's penalty where the options have it, in doubles. */
 export function denseBackward(
   c: AttentionCase,
   dout: ArrayLike<number>,
@@ -52,17 +67,18 @@ export function denseBackward(
   k: ArrayLike<number>,
   v: ArrayLike<number>,
 ) {
-  const { D } = c;
-  const { scale, softcap = 0 } = c.options;
+  const { T, D, options } = c;
+  const { scale, softcap = 0 } = options;
   const dq = new Float64Array(q.length);
   const dk = new Float64Array(k.length);
   const dv = new Float64Array(v.length);
-  forEachRow(c, q, k, ({ row, cells, probabilities }) => {
+  forEachRow(c, q, k, ({ b, t, h, row, cells, probabilities, logsumexp }) => {
     const dp = cells.map(({ key }) => dot(dout, row, v, key, D));
     const delta = dp.reduce((sum, value, n) => sum + value * at(probabilities, n), 0);
+    const penalty = 2 * zregCoefficient(options, h) * (logsumexp - zregTarget(options, b * T + t));
     cells.forEach(({ key, logit }, n) => {
       const p = at(probabilities, n);
-      const ds = p * (at(dp, n) - delta) * (softcap > 0 ? 1 - (logit / softcap) ** 2 : 1) * scale;
+      const ds = p * (at(dp, n) - delta + penalty) * (softcap > 0 ? 1 - (logit / softcap) ** 2 : 1) * scale;
       for (let d = 0; d < D; d++) {
         dv[key + d] = at(dv, key + d) + p * at(dout, row + d);
         dq[row + d] = at(dq, row + d) + ds * at(k, key + d);

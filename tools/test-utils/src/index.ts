@@ -1,4 +1,12 @@
 export { type AllCloseOptions, expectAllClose } from "./all-close.js";
+export { backendsOf } from "./backends.js";
+export {
+  type AttentionInputs,
+  attentionInputs,
+  type DenseAttention,
+  denseBackward,
+  denseForward,
+} from "./dense-attention.js";
 export { finiteDifference } from "./finite-difference.js";
 export { type MemoryRank, memoryRanks } from "./memory-ranks.js";
 export {

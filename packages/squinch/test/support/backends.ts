@@ -1,3 +1,4 @@
+import { backendsOf } from "@cai/test-utils";
 import { describe, expect } from "vitest";
 import type { CodebookName } from "../../src/codebook.js";
 import { tablesOf } from "../../src/codebook.js";
@@ -5,13 +6,8 @@ import { loadNative } from "../../src/native-node.js";
 import type { BlockOps, DecodeJob, EncodeJob } from "../../src/native-ops.js";
 import { portableOps } from "../../src/portable/operations.js";
 
-const native = loadNative();
-
 /** Every backend of this machine. The operations are called directly: the package sends short vectors to one of them. */
-export const backends: readonly (readonly [string, BlockOps])[] = [
-  ["portable", portableOps],
-  ...(native ? [["cpu", native] as const] : []),
-];
+export const backends = backendsOf(portableOps, loadNative());
 
 /** The same tests for every backend. */
 export function forEachBackend(tests: (ops: BlockOps) => void): void {
