@@ -7,7 +7,7 @@ export {
   attentionForward,
 } from "./attention/attention.js";
 export { type Backend, backend } from "./attention/backend.js";
-export type { AttentionOptions, FloatTensor, ZregOptions } from "./attention/options.js";
+export type { AttentionOptions, BackwardOptions, FloatTensor, ZregOptions } from "./attention/options.js";
 export {
   type ChatTree,
   type ChatTurn,
@@ -18,10 +18,11 @@ export {
 export type { ChatRole } from "./chat/roles.js";
 export { type ChatEncoding, type ChatTemplate, chatTemplates } from "./chat/template.js";
 export { type ChatPrompt, chatPrompt, type TokenizeChatOptions, tokenizeChat } from "./chat/tokenize.js";
-export type { AttentionOptions, BackwardOptions, FloatTensor, ZregOptions } from "./attention/options.js";
 export { type MaskArrays, type ViewOptions, VisibilityMask } from "./mask.js";
 export { bestFitDecreasing } from "./pack/best-fit.js";
+export type { ConversationTree, ConversationTurn } from "./pack/conversation-tree.js";
 export { type CutOptions, cutDocument, type Piece } from "./pack/cut.js";
+export { type DocumentOptions, type DocumentPlace, type PackedDocuments, packDocuments } from "./pack/documents.js";
+export { type PackedArrays, type PackedBatch, type PackedRow, stackRows } from "./pack/rows.js";
 export type { BeamShape } from "./patterns/packed.js";
 export type { RowLength } from "./patterns/runs.js";
-export type { ConversationTree, ConversationTurn } from "./pack/conversation-tree.js";
