@@ -26,5 +26,10 @@ export { type ChatEncoding, type ChatTemplate, chatTemplates } from "./chat/temp
 export { type ChatPrompt, chatPrompt, type TokenizeChatOptions, tokenizeChat } from "./chat/tokenize.js";
 export { type MaskArrays, type ViewOptions, VisibilityMask } from "./mask.js";
 export type { ConversationTree, ConversationTurn } from "./pack/conversation-tree.js";
+export { bestFitDecreasing } from "./pack/best-fit.js";
+export type { ConversationTree, ConversationTurn } from "./pack/conversation-tree.js";
+export { type CutOptions, cutDocument, type Piece } from "./pack/cut.js";
+export { type DocumentOptions, type DocumentPlace, type PackedDocuments, packDocuments } from "./pack/documents.js";
+export { type PackedArrays, type PackedBatch, type PackedRow, stackRows } from "./pack/rows.js";
 export type { BeamShape } from "./patterns/packed.js";
 export type { RowLength } from "./patterns/runs.js";
