@@ -8,6 +8,17 @@ export {
 } from "./attention/attention.js";
 export { type Backend, backend } from "./attention/backend.js";
 export type { AttentionOptions, BackwardOptions, FloatTensor, ZregOptions } from "./attention/options.js";
+export {
+  type ChatTree,
+  type ChatTurn,
+  type ConversationsOptions,
+  conversationsFrom,
+  isTreeMessage,
+} from "./chat/conversations.js";
+export type { ChatRole } from "./chat/roles.js";
+export { type ChatEncoding, type ChatTemplate, chatTemplates } from "./chat/template.js";
+export { type ChatPrompt, chatPrompt, type TokenizeChatOptions, tokenizeChat } from "./chat/tokenize.js";
 export { type MaskArrays, type ViewOptions, VisibilityMask } from "./mask.js";
+export type { ConversationTree, ConversationTurn } from "./pack/conversation-tree.js";
 export type { BeamShape } from "./patterns/packed.js";
 export type { RowLength } from "./patterns/runs.js";
