@@ -177,8 +177,8 @@ describe("attention's errors", () => {
   });
 
   it("refuse options out of range", () => {
-    expect(forward({ window: -1 })).toThrow("window must be an integer from 0 (none) to 2^31 - 1, got -1");
-    expect(forward({ window: 1.5 })).toThrow("window must be an integer");
+    expect(forward({ window: -1 })).toThrow("window must be a whole number from 0 to 2147483647, got -1");
+    expect(forward({ window: 1.5 })).toThrow("window must be a whole number");
     expect(forward({ scale: Number.NaN })).toThrow("scale must be a finite number, got NaN");
     expect(forward({ softcap: -1 })).toThrow("softcap must be 0 (none) or more, got -1");
     expect(backward({ coefficient: -1 })).toThrow("zreg.coefficient must be finite and 0 or more, got -1");
