@@ -92,6 +92,18 @@ export function checkWide(value: unknown, name: string, op: string): void {
   }
 }
 
+/** @throws CaiError `E_ARGUMENT` unless `value` is a whole number from `from` to `to`. */
+export function checkWhole(value: unknown, name: string, from: number, to: number, op: string): void {
+  if (Number.isInteger(value) && (value as number) >= from && (value as number) <= to) return;
+  throw new CaiError("E_ARGUMENT", op, `${name} must be a whole number from ${from} to ${to}, got ${describe(value)}`);
+}
+
+/** @throws CaiError `E_ARGUMENT` unless `value` is an array, or a typed array of numbers. */
+export function checkList(value: unknown, name: string, op: string): void {
+  if (Array.isArray(value) || (ArrayBuffer.isView(value) && "length" in value)) return;
+  throw new CaiError("E_ARGUMENT", op, `${name} must be an array, got ${describe(value)}`);
+}
+
 /** A value as a message shows it. */
 export function describe(value: unknown): string {
   if (typeof value === "string") return `"${value.slice(0, 40)}"`;

@@ -1,4 +1,9 @@
 import { checkMask } from "./check.js";
+import { bidirectional, causal, padding, prefixLm } from "./patterns/document.js";
+import { concat, stack } from "./patterns/join.js";
+import { type BeamShape, beams, packed, sharedPrompt } from "./patterns/packed.js";
+import type { RowLength } from "./patterns/runs.js";
+import { tree } from "./patterns/tree.js";
 
 /** The arrays that make a {@link VisibilityMask}. */
 export interface MaskArrays {
@@ -50,6 +55,75 @@ export class VisibilityMask {
     this.limit = arrays.limit;
     this.positions = arrays.positions;
     this.seqLen = checkMask(arrays);
+  }
+
+  /** One causal document of T tokens: start j, limit T. */
+  static causal(seqLen: number): VisibilityMask {
+    return new VisibilityMask(causal(seqLen));
+  }
+
+  /** One document in which everybody sees everybody: start 0, limit T. */
+  static bidirectional(seqLen: number): VisibilityMask {
+    return new VisibilityMask(bidirectional(seqLen));
+  }
+
+  /** A prefix that everybody sees whole, causal behind it: start 0 inside the prefix, j after it; limit T. */
+  static prefixLm(prefixLength: number, seqLen: number): VisibilityMask {
+    return new VisibilityMask(prefixLm(prefixLength, seqLen));
+  }
+
+  /**
+   * A row in which every token sees its ancestors and itself: start j, limit the end of j's subtree; positions are depths.
+   *
+   * @param parents the index of each token's parent, -1 for a root, depth-first: all that descends from a token directly
+   *   behind it.
+   * @throws CaiError `E_ARGUMENT` naming the first token whose parent is no earlier token or which is out of order.
+   */
+  static tree(parents: ArrayLike<number>): VisibilityMask {
+    return new VisibilityMask(tree(parents));
+  }
+
+  /**
+   * Causal documents one after another: start j, limit the end of j's document; positions restart at 0 in each.
+   *
+   * @param lengths tokens of each document, from 1.
+   * @param options `seqLen`: T; what the documents leave of it is padding, at position 0.
+   * @throws CaiError `E_ARGUMENT` naming the document that is no length or does not fit.
+   */
+  static packed(lengths: ArrayLike<number>, options?: RowLength): VisibilityMask {
+    return new VisibilityMask(packed(lengths, options));
+  }
+
+  /**
+   * A prompt and several answers to it, which don't see each other: start j, limit T in the prompt and the answer's end in
+   * an answer; positions of every answer go on from the prompt's.
+   */
+  static sharedPrompt(promptLength: number, answerLengths: ArrayLike<number>): VisibilityMask {
+    return new VisibilityMask(sharedPrompt(promptLength, answerLengths));
+  }
+
+  /** As {@link sharedPrompt}, each beam owning `length` cache slots: slot s of beam b is token promptLength + b · length + s. */
+  static beams(shape: BeamShape): VisibilityMask {
+    return new VisibilityMask(beams(shape));
+  }
+
+  /** Padding alone, start 0, limit 0: nobody sees it and it sees nobody. */
+  static padding(seqLen: number): VisibilityMask {
+    return new VisibilityMask(padding(seqLen));
+  }
+
+  /**
+   * Single rows one after another in one: intervals move along, positions stay as they are in each.
+   *
+   * @param options `seqLen`: T; what the rows leave of it is padding, at position 0.
+   */
+  static concat(masks: readonly VisibilityMask[], options?: RowLength): VisibilityMask {
+    return new VisibilityMask(concat(masks, options));
+  }
+
+  /** The rows of all masks as one batch; every row must have the same T. */
+  static stack(masks: readonly VisibilityMask[]): VisibilityMask {
+    return new VisibilityMask(stack(masks));
   }
 
   /** Whether query `query` of row `row` sees key `key`. @throws CaiError `E_ARGUMENT` for an index out of range. */
