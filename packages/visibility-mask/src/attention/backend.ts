@@ -1,4 +1,5 @@
-import type { AttentionOps } from "./native-adapter.js";
+import type { AttentionOps } from "./job.js";
+import { portableOps } from "./portable/operations.js";
 
 /** What computes attention: plain TypeScript, or `@cai/native` on the CPU. */
 export type Backend = "portable" | "cpu";
@@ -13,8 +14,7 @@ export function registerNative(loader: () => AttentionOps | undefined): void {
   loaded = false;
 }
 
-/** The native operations, where there are any. */
-export function nativeOps(): AttentionOps | undefined {
+function nativeOps(): AttentionOps | undefined {
   if (!loaded) {
     native = load();
     loaded = true;
@@ -22,7 +22,17 @@ export function nativeOps(): AttentionOps | undefined {
   return native;
 }
 
-/** What computes attention in this process. @throws CaiError when `CAI_BACKEND` asks for what can't be had. */
+/** The operations of this process. */
+export function attentionOps(): AttentionOps {
+  return nativeOps() ?? portableOps;
+}
+
+/**
+ * What computes attention in this process: under Node `@cai/native` where it is installed and loads, unless
+ * `CAI_BACKEND=portable` forbids it.
+ *
+ * @throws CaiError when `CAI_BACKEND` asks for what can't be had (`E_LOAD`, `E_DEVICE`) or names nothing (`E_CONFIG`).
+ */
 export function backend(): Backend {
   return nativeOps() ? "cpu" : "portable";
 }

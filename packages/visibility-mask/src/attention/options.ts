@@ -14,8 +14,8 @@ export interface AttentionOptions {
   /** [B, S] over the keys. */
   readonly mask: VisibilityMask;
   /**
-   * int32 [B, T]: the index in the mask of each query, as with a key-value cache; t when absent, and then T = S. A query's
-   * position is the mask's at that index.
+   * int32 [B, T]: the index in the mask of each query, in any order, as with a key-value cache; t when absent, and then
+   * T = S. A query's position is the mask's at that index.
    */
   readonly queryIndices?: Int32Array | undefined;
   /** w > 0: a key is visible only where also 0 ≤ query position − key position < w. 0, the default: no window. */
@@ -28,8 +28,13 @@ export interface AttentionOptions {
 
 /** The gradient of c · (lse − z0)², summed over rows that see something, is added to that of the logits. */
 export interface ZregOptions {
-  /** c for all heads, or for each, float32 [H]. */
+  /** c for all heads, or for each, float32 [H]; 0 or more. */
   readonly coefficient: number | Float32Array;
   /** z0, float32 [B, T]; 0 when absent. */
   readonly targets?: Float32Array | undefined;
+}
+
+/** What a backward pass may add to the loss. */
+export interface BackwardOptions {
+  readonly zreg?: ZregOptions | undefined;
 }

@@ -1,0 +1,134 @@
+import { checkArray, checkLength, checkOptions, describe } from "@cai/portable/arguments";
+import { CaiError, type CaiErrorCode } from "@cai/portable/error";
+import { VisibilityMask } from "../mask.js";
+import type { AttentionJob, BackwardJob, Dims } from "./job.js";
+import type { AttentionOptions, BackwardOptions, FloatTensor } from "./options.js";
+
+type Sizes = readonly (number | undefined)[];
+
+const most = 2 ** 31 - 1;
+
+/** Sizes of a call from q [B, T, H, D] and k [B, S, K, D]. @throws CaiError. */
+export function checkHeads(q: FloatTensor, k: FloatTensor, op: string): Dims {
+  checkTensor(q, "q", [undefined, undefined, undefined, undefined], op);
+  const [B, T, H, D] = q.shape as [number, number, number, number];
+  checkTensor(k, "k", [B, undefined, undefined, D], op);
+  const [, S, K] = k.shape as [number, number, number];
+  if (D === 0) throw new CaiError("E_SHAPE", op, "q must have a head dimension of at least 1, got 0");
+  if (K === 0 || H % K !== 0)
+    throw new CaiError("E_SHAPE", op, `q must have a multiple of k's heads, got ${H} and ${K}`);
+  return { B, T, S, H, K, D };
+}
+
+/** A tensor over tokens and heads: any strides but the innermost, which is 1. */
+export function checkTensor(tensor: FloatTensor, name: string, shape: Sizes, op: string): void {
+  if (typeof tensor !== "object" || tensor === null) {
+    throw new CaiError("E_ARGUMENT", op, `${name} must be a tensor, got ${describe(tensor)}`);
+  }
+  if (tensor.dtype !== "float32") throw new CaiError("E_DTYPE", op, `${name} must be float32, got ${tensor.dtype}`);
+  if (tensor.device !== "cpu") {
+    throw new CaiError("E_DEVICE", op, `${name} must be on the CPU, got ${tensor.device}: copy it first`);
+  }
+  checkArray(tensor.data, name, ["Float32Array"], op);
+  if (!fits(tensor.shape, shape)) {
+    const expected = shape.map((size) => size ?? "any").join(", ");
+    throw new CaiError("E_SHAPE", op, `${name} must have shape [${expected}], got [${tensor.shape?.join(", ")}]`);
+  }
+  checkExtent(tensor, name, op);
+}
+
+function fits(shape: readonly number[], expected: Sizes): boolean {
+  if (!Array.isArray(shape) || shape.length !== expected.length) return false;
+  for (let i = 0; i < shape.length; i++) {
+    const size = shape[i] as number;
+    if (!Number.isInteger(size) || size < 0 || (expected[i] !== undefined && size !== expected[i])) return false;
+  }
+  return true;
+}
+
+/** Whether all elements lie inside the array, and those of one head beside each other. */
+function checkExtent({ shape, strides, data }: FloatTensor, name: string, op: string): void {
+  const rank = shape.length;
+  const fail = (expected: string, code: CaiErrorCode = "E_SHAPE") => {
+    const layout = strides ? ` and strides [${strides.join(", ")}]` : "";
+    throw new CaiError(code, op, `${name} of shape [${shape.join(", ")}]${layout} must ${expected}`);
+  };
+  if (strides && strides.length !== rank) fail(`have ${rank} strides`);
+  let end = 1;
+  let dense = 1;
+  for (let i = rank - 1; i >= 0; i--) {
+    const size = shape[i] as number;
+    if (size === 0) return;
+    const stride = strides ? (strides[i] as number) : dense;
+    if (size > 1 && !(Number.isInteger(stride) && stride >= 1)) fail("have whole strides from 1");
+    if (i === rank - 1 && size > 1 && stride !== 1) fail("be dense in its last dimension");
+    if (size > 1) end += (size - 1) * stride;
+    dense *= size;
+  }
+  if (data.length < end) fail(`have data of at least ${end} elements, got ${data.length}`);
+}
+
+/** lse [B, H, T], without gaps. */
+export function checkLse(lse: FloatTensor, { B, H, T }: Dims, op: string): void {
+  checkTensor(lse, "lse", [B, H, T], op);
+  const { strides } = lse;
+  const gap =
+    strides && ((T > 1 && strides[2] !== 1) || (H > 1 && strides[1] !== T) || (B > 1 && strides[0] !== H * T));
+  if (gap) throw new CaiError("E_SHAPE", op, `lse must be without gaps, got strides [${strides?.join(", ")}]`);
+}
+
+/** Options with defaults, checked against sizes. */
+export function checkJob(options: AttentionOptions, dims: Dims, op: string): AttentionJob {
+  checkOptions(options, op);
+  const { mask, queryIndices, window = 0, scale = 1 / Math.sqrt(dims.D), softcap = 0 } = options;
+  checkMaskFits(mask, queryIndices, dims, op);
+  const bad = (name: string, expected: string, got: unknown) =>
+    new CaiError("E_ARGUMENT", op, `${name} must be ${expected}, got ${describe(got)}`);
+  if (!Number.isInteger(window) || window < 0 || window > most) {
+    throw bad("window", "an integer from 0 (none) to 2^31 - 1", window);
+  }
+  if (!Number.isFinite(scale)) throw bad("scale", "a finite number", scale);
+  if (!(Number.isFinite(softcap) && softcap >= 0)) throw bad("softcap", "0 (none) or more", softcap);
+  return { dims, mask, queryIndices, window, scale, softcap };
+}
+
+function checkMaskFits(mask: VisibilityMask, indices: Int32Array | undefined, { B, T, S }: Dims, op: string): void {
+  if (!(mask instanceof VisibilityMask) && typeof (mask as VisibilityMask | undefined)?.seqLen !== "number") {
+    throw new CaiError("E_ARGUMENT", op, `mask must be a VisibilityMask, got ${describe(mask)}`);
+  }
+  if (mask.batchSize !== B || mask.seqLen !== S) {
+    const got = `${mask.batchSize} of ${mask.seqLen}`;
+    throw new CaiError("E_SHAPE", op, `mask must have ${B} rows of ${S} tokens, as k has, got ${got}`);
+  }
+  if (!indices) {
+    if (T === S) return;
+    const advice = "give queryIndices, the index in the mask of each query";
+    throw new CaiError("E_SHAPE", op, `${T} queries and ${S} keys: ${advice}`);
+  }
+  checkArray(indices, "queryIndices", ["Int32Array"], op);
+  checkLength(indices, "queryIndices", B * T, "one a query", op);
+  for (let i = 0; i < indices.length; i++) {
+    const index = indices[i] as number;
+    if (index >= 0 && index < S) continue;
+    const place = `queryIndices: query ${i % T} of row ${Math.floor(i / T)}`;
+    throw new CaiError("E_ARGUMENT", op, `${place} must be from 0 to ${S - 1}, got ${index}`);
+  }
+}
+
+/** The same for a backward pass. */
+export function checkBackwardJob(options: AttentionOptions & BackwardOptions, dims: Dims, op: string): BackwardJob {
+  const job = checkJob(options, dims, op);
+  if (!options.zreg) return job;
+  const { coefficient, targets } = options.zreg;
+  const zregCoefficients = typeof coefficient === "number" ? new Float32Array(dims.H).fill(coefficient) : coefficient;
+  checkArray(zregCoefficients, "zreg.coefficient", ["Float32Array"], op);
+  checkLength(zregCoefficients, "zreg.coefficient", dims.H, "one a head", op);
+  const bad = zregCoefficients.find((c) => !(c >= 0 && c < Infinity));
+  if (bad !== undefined)
+    throw new CaiError("E_ARGUMENT", op, `zreg.coefficient must be finite and 0 or more, got ${bad}`);
+  if (targets) {
+    checkArray(targets, "zreg.targets", ["Float32Array"], op);
+    checkLength(targets, "zreg.targets", dims.B * dims.T, "one a query", op);
+  }
+  return { ...job, zregCoefficients, zregTargets: targets };
+}
