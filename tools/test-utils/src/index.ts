@@ -2,6 +2,14 @@ export { type AllCloseOptions, expectAllClose } from "./all-close.js";
 export { finiteDifference } from "./finite-difference.js";
 export { type MemoryRank, memoryRanks } from "./memory-ranks.js";
 export {
+  compareBeams,
+  logSoftmax,
+  type PlainBeamOptions,
+  type PlainBeams,
+  type PlainHypothesis,
+  plainBeamSearch,
+} from "./plain-beam-search.js";
+export {
   installedFamilies,
   launcherOf,
   type MpiFamily,
