@@ -33,7 +33,11 @@ describe("sampleAnswers", () => {
 
   it("leaves answers that have ended out of the batch", () => {
     const nextLogits = vi.spyOn(model, "nextLogits");
-    const answers = sampleAnswers(model, prompt, { maxTokens: 13, count: 12, seed: 2, endOfText: 4 });
+    const options = { maxTokens: 13, count: 12, seed: 2 };
+    // A token that is among those that one of them would draw.
+    const endOfText = sampleAnswers(model, prompt, options)[5]?.tokens[4] as number;
+    nextLogits.mockClear();
+    const answers = sampleAnswers(model, prompt, { ...options, endOfText });
     const rows = nextLogits.mock.calls.slice(1).map(([, tokens]) => tokens.length);
     const lengths = answers.map(({ tokens }) => tokens.length);
     // Behind `made` tokens those go on that have more than that.
