@@ -18,8 +18,10 @@ export {
   type Batch,
   BatchLoader,
   bigramBaselines,
+  causalBatch,
   type EvalBatch,
   evalBatches,
+  type MicroBatch,
   prepareCorpora,
   readDocuments,
   TokenDataset,
@@ -38,10 +40,5 @@ export { type LoadedModel, loadModel } from "./load-model.js";
 export { type MetricsRecord, type RunSummary, readMetrics, writeReport } from "./metrics/index.js";
 export { recipeByName, recipes } from "./recipes/index.js";
 export { type TrainHooks, type TrainJob, train } from "./train.js";
-export {
-  type MicroBatch,
-  type StepResult,
-  Trainer,
-  type TrainerOptions,
-} from "./trainer.js";
+export { type StepResult, Trainer, type TrainerOptions } from "./trainer.js";
 export type { TrainEvent } from "./training-events.js";
