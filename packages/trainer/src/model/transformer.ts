@@ -59,15 +59,16 @@ export class Transformer {
   }
 
   /**
-   * The logits [V] behind the last of `tokens`, which continue a sequence: `attend` has what came before.
+   * The logits [wanted, V] behind the last `wanted` of `tokens`, which continue one sequence or several: `attend` has what
+   * came before each.
    *
-   * @param positions int32 [1, T], those of the tokens in the sequence.
+   * @param positions int32 [1, T], those of the tokens in their sequences.
    */
-  nextLogits(tape: Tape, tokens: Int32Array, positions: IntTensor, attend: Attend): FloatTensor {
+  nextLogits(tape: Tape, tokens: Int32Array, positions: IntTensor, attend: Attend, wanted = 1): FloatTensor {
     const hidden = this.#hidden(tape, tokens, 1, positions, attend).value;
     const width = this.config.hiddenSize;
-    const last = { ...hidden, shape: [1, width], data: hidden.data.subarray((tokens.length - 1) * width) };
-    const logits = tape.arena.take([1, this.config.vocabSize]);
+    const last = { ...hidden, shape: [wanted, width], data: hidden.data.subarray((tokens.length - wanted) * width) };
+    const logits = tape.arena.take([wanted, this.config.vocabSize]);
     matmul(last, this.#head.value, logits, { transposeB: true });
     const cap = this.config.logitSoftcap;
     if (cap > 0) softcapForward(logits, logits, { cap });

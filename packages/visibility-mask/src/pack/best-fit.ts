@@ -1,4 +1,4 @@
-import { checkList, checkWhole } from "./check.js";
+import { checkList, checkWhole } from "@cai/portable/arguments";
 import { NumberSet } from "./number-set.js";
 
 const op = "bestFitDecreasing";
@@ -15,10 +15,10 @@ const op = "bestFitDecreasing";
  * @throws CaiError `E_ARGUMENT` naming the item that is no such number.
  */
 export function bestFitDecreasing(lengths: ArrayLike<number>, capacity: number): number[][] {
-  checkWhole(capacity, "capacity", { least: 1, most: 2 ** 26 }, op);
+  checkWhole(capacity, "capacity", 1, 2 ** 26, op);
   checkList(lengths, "lengths", op);
   for (let item = 0; item < lengths.length; item++) {
-    checkWhole(lengths[item], `length ${item}`, { most: capacity, advice: "cut it, or give bins more capacity" }, op);
+    checkWhole(lengths[item], `length ${item}`, 0, capacity, op);
   }
   return new BestFit(capacity).pack(lengths, capacity);
 }

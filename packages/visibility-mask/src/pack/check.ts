@@ -1,21 +1,22 @@
-import { describe } from "@cai/portable/arguments";
+import { checkWhole, describe } from "@cai/portable/arguments";
 import { CaiError } from "@cai/portable/error";
 
-/** @throws CaiError `E_ARGUMENT` unless `value` is a whole number from `least` to `most`. */
-export function checkWhole(
-  value: unknown,
-  name: string,
-  { least = 0, most = 2 ** 31 - 1, advice = "" },
-  op: string,
-): void {
-  if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return;
-  const expected = `a whole number from ${least} to ${most}`;
-  throw new CaiError("E_ARGUMENT", op, `${name} must be ${expected}, got ${describe(value)}${advice && `: ${advice}`}`);
+/** Bounds what is allocated by the length of a row. */
+export function checkSeqLen(value: unknown, op: string): void {
+  checkWhole(value, "seqLen", 1, 2 ** 26, op);
 }
 
-/** @throws CaiError `E_ARGUMENT` unless `value` has a length, as arrays and typed arrays do. */
-export function checkList(value: unknown, name: string, op: string): void {
-  const isList =
-    typeof value === "object" && value !== null && Number.isInteger((value as { length?: unknown }).length);
-  if (!isList) throw new CaiError("E_ARGUMENT", op, `${name} must be an array, got ${describe(value)}`);
+/** Whether `value` can be a token id: a whole number from 0 to 2³¹ − 1. */
+export function isToken(value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
+}
+
+export function refuseToken(value: unknown, name: string, op: string): never {
+  const expected = "a token id, a whole number from 0 to 2147483647";
+  throw new CaiError("E_ARGUMENT", op, `${name} must be ${expected}, got ${describe(value)}`);
+}
+
+/** @throws CaiError `E_ARGUMENT` when nothing is left to pack. */
+export function checkSome(count: number, op: string): void {
+  if (count === 0) throw new CaiError("E_ARGUMENT", op, "expected at least one token to pack, got none");
 }

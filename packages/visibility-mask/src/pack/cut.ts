@@ -1,4 +1,5 @@
-import { checkWhole } from "./check.js";
+import { checkWhole } from "@cai/portable/arguments";
+import { checkSeqLen } from "./check.js";
 
 const op = "cutDocument";
 
@@ -13,6 +14,8 @@ export interface CutOptions {
 export interface Piece {
   readonly from: number;
   readonly length: number;
+  /** How many of its first tokens the piece before had as well. */
+  readonly repeated: number;
 }
 
 /**
@@ -25,16 +28,16 @@ export interface Piece {
  */
 export function cutDocument(length: number, seqLen: number, options: CutOptions = {}): Piece[] {
   const { first = seqLen, overlap = 0 } = options;
-  checkWhole(length, "length", {}, op);
-  checkWhole(seqLen, "seqLen", { least: 1 }, op);
-  checkWhole(first, "first", { least: 1, most: seqLen }, op);
-  checkWhole(overlap, "overlap", { most: seqLen - 1 }, op);
+  checkWhole(length, "length", 0, 2 ** 31 - 1, op);
+  checkSeqLen(seqLen, op);
+  checkWhole(first, "first", 1, seqLen, op);
+  checkWhole(overlap, "overlap", 0, seqLen - 1, op);
   const pieces: Piece[] = [];
   for (let end = 0; end < length; ) {
     const from = Math.max(0, end - overlap);
-    const room = end === 0 ? first : seqLen;
-    end = Math.min(length, from + room);
-    pieces.push({ from, length: end - from });
+    const repeated = end - from;
+    end = Math.min(length, from + (end === 0 ? first : seqLen));
+    pieces.push({ from, length: end - from, repeated });
   }
   return pieces;
 }

@@ -13,12 +13,12 @@ const jobs = fc.integer({ min: 1, max: 50 }).chain((seqLen) =>
 
 describe("cutDocument", () => {
   it("cuts into full pieces and a rest", () => {
-    const pieces = (...lengths: number[][]) => lengths.map(([from, length]) => ({ from, length }));
+    const pieces = (...from: number[][]) => from.map(([from, length, repeated = 0]) => ({ from, length, repeated }));
     expect(cutDocument(10, 4)).toEqual(pieces([0, 4], [4, 4], [8, 2]));
     expect(cutDocument(4, 4)).toEqual(pieces([0, 4]));
     expect(cutDocument(0, 4)).toEqual([]);
     expect(cutDocument(10, 4, { first: 3 })).toEqual(pieces([0, 3], [3, 4], [7, 3]));
-    expect(cutDocument(10, 4, { overlap: 1 })).toEqual(pieces([0, 4], [3, 4], [6, 4]));
+    expect(cutDocument(10, 4, { overlap: 1 })).toEqual(pieces([0, 4], [3, 4, 1], [6, 4, 1]));
   });
 
   it("makes every token new in exactly one piece, and all pieces between the first and last full", () => {
@@ -28,6 +28,7 @@ describe("cutDocument", () => {
         let end = 0;
         for (const [index, piece] of pieces.entries()) {
           expect(piece.from).toBe(Math.max(0, end - options.overlap));
+          expect(piece.from + piece.repeated).toBe(end);
           expect(piece.from + piece.length).toBeGreaterThan(end);
           expect(piece.length).toBeLessThanOrEqual(index === 0 ? options.first : seqLen);
           if (index > 0 && index < pieces.length - 1) expect(piece.length).toBe(seqLen);
