@@ -29,6 +29,5 @@ export type { ConversationTree, ConversationTurn } from "./pack/conversation-tre
 export { type CutOptions, cutDocument, type Piece } from "./pack/cut.js";
 export { type DocumentOptions, type DocumentPlace, type PackedDocuments, packDocuments } from "./pack/documents.js";
 export { type PackedArrays, type PackedBatch, type PackedRow, stackRows } from "./pack/rows.js";
-export { type CutOptions, cutDocument, type Piece } from "./pack/cut.js";
 export type { BeamShape } from "./patterns/packed.js";
 export type { RowLength } from "./patterns/runs.js";
