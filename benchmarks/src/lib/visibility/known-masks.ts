@@ -1,7 +1,8 @@
 // Random masks of one row or several, with what is known of them beside their arrays.
 import { Philox } from "@cai/native";
-import { packDocuments, VisibilityMask } from "@cai/visibility-mask";
-import { isWithin, type KnownRow, knownRow, pick } from "./known-rows.js";
+import { conversationRows, packDocuments, stackRows, VisibilityMask } from "@cai/visibility-mask";
+import { depthOf, isOnPath, isWithin, type KnownRow, knownRow, pick } from "./known-rows.js";
+import { randomTree } from "./random-trees.js";
 
 export interface KnownMask {
   readonly pattern: string;
@@ -65,10 +66,26 @@ const documents = (random: Philox): KnownMask => {
   };
 };
 
+const conversations = (random: Philox): KnownMask => {
+  const shape = { turns: 1 + random.below(7), turnTokens: 1 + random.below(6), vocabSize: 5 };
+  const trees = Array.from({ length: 1 + random.below(3) }, () => randomTree(random, shape));
+  // No conversation is longer than its seven turns of six tokens.
+  const merge = pick(["tokens", "turns", "none"] as const, random);
+  const rows = conversationRows(trees, { seqLen: 42 + random.below(80), merge });
+  const isUsed = (row: number, token: number) => token < (rows[row]?.used ?? 0);
+  const parentsOf = (row: number) => rows[row]?.parents ?? [];
+  return {
+    pattern: "packConversations",
+    mask: stackRows(rows).mask,
+    sees: (row, i, j) => isUsed(row, i) && isOnPath(parentsOf(row), i, j),
+    position: (row, token) => (isUsed(row, token) ? depthOf(parentsOf(row), token) : 0),
+  };
+};
+
 /** The mask of a number, which is all that it depends on. */
 export function knownMask(index: number): KnownMask {
   const random = new Philox(index);
-  return pick([single, single, stacked, documents], random)(random);
+  return pick([single, single, stacked, documents, conversations], random)(random);
 }
 
 /** A window about as wide as rows are long. */
