@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { CaiError } from "@cai/native";
 import { type LoadedCheckpoint, loadCheckpoint } from "./checkpoint/index.js";
-import { Tokenizer } from "./data/index.js";
+import { readManifest, Tokenizer } from "./data/index.js";
 import { newestCheckpoint } from "./run-folder.js";
 import { Trainer } from "./trainer.js";
 import { loadWeights } from "./training-state.js";
@@ -28,4 +28,15 @@ export async function loadModel(path: string): Promise<LoadedModel> {
   const trainer = new Trainer(checkpoint.recipe);
   await loadWeights(checkpoint, trainer.parameters());
   return { checkpoint, trainer, tokenizer: Tokenizer.load(join(checkpoint.dir, "tokenizer.json")) };
+}
+
+/** Other tokens than the model's mean nothing to it. @throws CaiError `E_CONFIG` where `dir` was prepared with others. */
+export function requireSameTokenizer({ dir: model, tokenizerSha256 }: LoadedCheckpoint, dir: string): void {
+  if (readManifest(dir).tokenizer.sha256 === tokenizerSha256) return;
+  throw new CaiError(
+    "E_CONFIG",
+    "data",
+    `${dir} was prepared with another tokenizer than ${model} has: prepare it with ` +
+      `\`cai prepare --tokenizer ${join(model, "tokenizer.json")}\``,
+  );
 }

@@ -20,7 +20,7 @@ import { createRunFolder, newRunDirectory } from "./run-folder.js";
 import { openRun } from "./run-start.js";
 import { type StepResult, Trainer } from "./trainer.js";
 import type { TrainEvent } from "./training-events.js";
-import { type Counters, restoreTrainingState, saveTrainingState } from "./training-state.js";
+import { type Counters, loadWeights, restoreTrainingState, saveTrainingState } from "./training-state.js";
 
 /** A run to begin, or one to go on with; without a checkpoint yet, from its beginning. */
 export type TrainJob =
@@ -54,13 +54,13 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
   const began = performance.now();
 
   // The recipe, and where the run stands: the same on every rank, or none begins.
-  const { recipe, checkpoint } = await together(ranks, () => openRun(job, isFirst));
-  await shakeHands(ranks, { kind: job.kind, recipe, checkpoint });
+  const { recipe, checkpoint, initial } = await together(ranks, () => openRun(job, isFirst));
+  await shakeHands(ranks, { kind: job.kind, recipe, checkpoint, initial });
   const runDir = await broadcastJson(ranks, job.runDir ?? newRunDirectory(recipe.name));
   let step = checkpoint?.step ?? 0;
   let directory = checkpoint?.dir;
 
-  // Model, optimiser, data and counters, as they were.
+  // Model, optimiser, data and counters, as they were; or new ones, around weights from elsewhere.
   const trainer = new Trainer(recipe, { communicator: ranks });
   const holders = await gatherHolders(ranks, trainer.heldState());
   if (recipe.threads === 0) setThreads(await threadShare(ranks));
@@ -68,6 +68,7 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
   const { data, batchSize } = recipe;
   const { batches, codecs, tokenizer, metrics } = await together(ranks, async () => {
     const restored = checkpoint && (await restoreTrainingState(checkpoint, { trainer, holders, counters }));
+    if (initial) await loadWeights(initial, trainer.parameters());
     const position = restored && { state: restored.data };
     const loader = new BatchLoader({ ...data, batchSize, seed: recipe.seed, ...position });
     if (isFirst && job.kind === "new") createRunFolder(runDir, recipe);
@@ -79,9 +80,10 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
       metrics: isFirst ? new MetricsWriter(runDir, step) : undefined,
     };
   });
-  if (checkpoint) trainer.adopt(codecs);
+  if (checkpoint || initial) trainer.adopt(codecs);
   const parameters = trainer.numParameters;
-  onEvent({ type: "start", runDir, step, steps: recipe.steps, parameters, threads: threads(), ranks: ranks.size });
+  const place = { runDir, step, steps: recipe.steps, ...(initial && { initial: initial.dir }) };
+  onEvent({ type: "start", ...place, parameters, threads: threads(), ranks: ranks.size });
 
   const speeds: number[] = [];
   const exchanged = new ExchangeFigures();

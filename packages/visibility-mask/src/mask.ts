@@ -5,6 +5,9 @@ import { type CuSeqlens, toCuSeqlens } from "./convert/cu-seqlens.js";
 import { type AdditiveOptions, type DenseShape, fromDense, toAdditive, toDense } from "./convert/dense.js";
 import { type FlashMask, toFlashMask } from "./convert/flash-mask.js";
 import { withWindow } from "./convert/window.js";
+import type { DrawOptions } from "./draw/grid.js";
+import { toSvg } from "./draw/svg.js";
+import { toText } from "./draw/text.js";
 import { bidirectional, causal, padding, prefixLm } from "./patterns/document.js";
 import { concat, stack } from "./patterns/join.js";
 import { type BeamShape, beams, packed, sharedPrompt } from "./patterns/packed.js";
@@ -211,5 +214,15 @@ export class VisibilityMask {
    */
   toCuSeqlens(options?: ViewOptions): CuSeqlens {
     return toCuSeqlens(this, options);
+  }
+
+  /** A drawing in lines of text, queries down and keys across; rows of many tokens in shaded blocks. */
+  toText(options?: DrawOptions): string {
+    return toText(this, options);
+  }
+
+  /** A drawing as an SVG document, with a white background of its own. */
+  toSvg(options?: DrawOptions): string {
+    return toSvg(this, options);
   }
 }

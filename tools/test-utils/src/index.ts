@@ -10,6 +10,14 @@ export {
 export { finiteDifference } from "./finite-difference.js";
 export { type MemoryRank, memoryRanks } from "./memory-ranks.js";
 export {
+  compareBeams,
+  logSoftmax,
+  type PlainBeamOptions,
+  type PlainBeams,
+  type PlainHypothesis,
+  plainBeamSearch,
+} from "./plain-beam-search.js";
+export {
   installedFamilies,
   launcherOf,
   type MpiFamily,

@@ -47,6 +47,11 @@ const dataSchema = z.strictObject({
   seqLen: integer(1, 1_048_576),
 });
 
+const initSchema = z.strictObject({
+  /** A checkpoint, or a run's folder for its newest one. */
+  from: path(),
+});
+
 const optimSchema = z.strictObject({
   /** Peak learning rate. */
   lr: positive(10),
@@ -104,6 +109,8 @@ const fieldsSchema = z.strictObject({
   name: folderName(),
   seed: integer(0, Number.MAX_SAFE_INTEGER).default(1),
   model: modelSchema,
+  /** Whose weights to begin with; random ones when absent. */
+  init: initSchema.exactOptional(),
   data: dataSchema,
   /** How several ranks work together; with one, nothing is exchanged. */
   distributed: distributedSchema.prefault({}),
@@ -143,7 +150,7 @@ export const recipeSchema = fieldsSchema.superRefine(addRelationIssues).transfor
 /** What a recipe may be written as: defaults left out. */
 export type RecipeInput = z.input<typeof recipeSchema>;
 
-/** A complete recipe: only `data.weights` and the `decaySteps` of a cosine schedule may be absent. */
+/** A complete recipe: only `init`, `data.weights` and the `decaySteps` of a cosine schedule may be absent. */
 export type Recipe = z.infer<typeof recipeSchema>;
 
 /** The field names and their types, for messages and overrides. */

@@ -2,6 +2,7 @@ import { CaiError, philox4x32 } from "@cai/native";
 import { z } from "zod";
 import { nextCorpus } from "./corpus-mix.js";
 import { type Manifest, readManifest, type Split } from "./manifest.js";
+import { causalRows, type MicroBatch } from "./micro-batch.js";
 import { permuted } from "./permutation.js";
 import { TokenDataset } from "./token-dataset.js";
 
@@ -22,13 +23,7 @@ export interface BatchLoaderOptions {
   state?: LoaderState;
 }
 
-export interface Batch {
-  /** [batchSize · seqLen], row after row. */
-  readonly tokens: Int32Array;
-  /** The token after each of `tokens`; -1 where there is none. */
-  readonly targets: Int32Array;
-  /** How many targets are not -1. */
-  readonly lossTokens: number;
+export interface Batch extends MicroBatch {
   /** For each row the positions in it at which a document begins, in order. */
   readonly documentStarts: readonly (readonly number[])[];
   /** For each row the corpus that it is from. */
@@ -121,7 +116,9 @@ export class BatchLoader {
       documentStarts.push(dataset.documentStarts(start, seqLen).map((position) => position - start));
       corpora.push(dataset.corpus);
     }
-    return { tokens, targets, lossTokens: targets.length, documentStarts, corpora };
+    const { length } = targets;
+    const mask = causalRows(batchSize, seqLen);
+    return { tokens, mask, targets, lossTokens: length, lossWeight: length, documentStarts, corpora };
   }
 
   /** Passes over the next batch: as {@link BatchLoader.next}, but nothing is read. */

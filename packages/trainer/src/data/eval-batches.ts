@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { CaiError } from "@cai/native";
 import { readManifest, type Split } from "./manifest.js";
+import { causalRows, type MicroBatch } from "./micro-batch.js";
 import { TokenDataset } from "./token-dataset.js";
 import { Tokenizer } from "./tokenizer.js";
 
@@ -16,14 +17,8 @@ export interface EvalOptions {
   share?: { readonly rank: number; readonly size: number };
 }
 
-export interface EvalBatch {
+export interface EvalBatch extends MicroBatch {
   readonly corpus: string;
-  /** [batchSize · seqLen], row after row. */
-  readonly tokens: Int32Array;
-  /** The token after each of `tokens`, -1 where a row is padded. */
-  readonly targets: Int32Array;
-  /** How many targets are not -1. */
-  readonly lossTokens: number;
   /** UTF-8 bytes of text that these targets stand for; an end of text has none. */
   readonly bytes: number;
 }
@@ -93,7 +88,8 @@ function* corpusBatches(dataset: TokenDataset, pass: CorpusPass): Generator<Eval
       lossTokens += length;
       for (let i = at; i < at + length; i++) bytes += byteLengths[targets[i] as number] as number;
     }
-    yield { corpus: dataset.corpus, tokens, targets, lossTokens, bytes };
+    const mask = causalRows(batchSize, seqLen);
+    yield { corpus: dataset.corpus, tokens, mask, targets, lossTokens, lossWeight: lossTokens, bytes };
   }
 }
 

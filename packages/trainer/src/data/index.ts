@@ -4,6 +4,7 @@ export { bitsPerByte, type EvalBatch, evalBatches } from "./eval-batches.js";
 export type { CorpusInput } from "./fingerprint.js";
 export { InterpolatedBigram } from "./interpolated-bigram.js";
 export { type Manifest, readManifest, type Split } from "./manifest.js";
+export { causalBatch, type MicroBatch } from "./micro-batch.js";
 export { type Prepared, type PrepareOptions, prepareCorpora } from "./prepare-corpora.js";
 export type { PrepareProgressEvent } from "./prepare-progress.js";
 export { type ReadOptions, readDocuments, type TextDocument } from "./read-documents.js";
