@@ -1,12 +1,14 @@
 export { type Baselines, bigramBaselines } from "./baselines.js";
 export { type Batch, BatchLoader, type BatchLoaderOptions, type LoaderState } from "./batch-loader.js";
+export { ConversationDataset } from "./conversation-dataset.js";
+export type { ConversationInput, CorpusInput, TextInput } from "./corpus-input.js";
 export { bitsPerByte, type EvalBatch, evalBatches } from "./eval-batches.js";
-export type { CorpusInput } from "./fingerprint.js";
 export { InterpolatedBigram } from "./interpolated-bigram.js";
 export { type Manifest, readManifest, type Split } from "./manifest.js";
 export { causalBatch, type MicroBatch } from "./micro-batch.js";
 export { type Prepared, type PrepareOptions, prepareCorpora } from "./prepare-corpora.js";
 export type { PrepareProgressEvent } from "./prepare-progress.js";
+export { readConversations } from "./read-conversations.js";
 export { type ReadOptions, readDocuments, type TextDocument } from "./read-documents.js";
 export { TokenDataset } from "./token-dataset.js";
 export { Tokenizer } from "./tokenizer.js";
