@@ -1,5 +1,5 @@
 import { CaiError } from "@cai/native";
-import { chatTemplates } from "@cai/visibility-mask";
+import type { ChatTemplate } from "@cai/visibility-mask";
 import { Command } from "commander";
 import { ChatSession } from "../../chat/session.js";
 import { type LoadedModel, loadModel } from "../../load-model.js";
@@ -64,12 +64,12 @@ async function chat(model: LoadedModel, options: Options): Promise<number> {
   return terminal.exitCode;
 }
 
-function templateOf({ checkpoint }: LoadedModel) {
-  if (checkpoint.step > 0) return chatTemplates.plain;
+function templateOf({ chat: form, checkpoint }: LoadedModel): ChatTemplate {
+  if (form) return form.template;
   throw new CaiError(
     "E_CONFIG",
     "chat",
-    `${checkpoint.dir} was not trained on conversations: fine-tune it with \`cai train chat --from\`, or continue texts ` +
+    `${checkpoint.dir} has seen no conversations: fine-tune it with \`cai train chat --from\`, or let it continue a text ` +
       "with `cai generate`",
   );
 }
