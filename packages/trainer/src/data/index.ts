@@ -5,11 +5,13 @@ export type { ConversationInput, CorpusInput, TextInput } from "./corpus-input.j
 export { bitsPerByte, type EvalBatch, evalBatches } from "./eval-batches.js";
 export { InterpolatedBigram } from "./interpolated-bigram.js";
 export { type ChatForm, chatFormSchema, type Manifest, readManifest, type Split } from "./manifest.js";
-export { causalBatch, type MicroBatch } from "./micro-batch.js";
+export { causalBatch, joinBatches, type MicroBatch, treeBatch } from "./micro-batch.js";
 export { type Prepared, type PrepareOptions, prepareCorpora } from "./prepare-corpora.js";
 export type { PrepareProgressEvent } from "./prepare-progress.js";
 export { readConversations } from "./read-conversations.js";
 export { type ReadOptions, readDocuments, type TextDocument } from "./read-documents.js";
+export type { Packing } from "./rows/open-rows.js";
+export type { RowOptions, RowSource, RowState } from "./rows/row-source.js";
 export { TokenDataset } from "./token-dataset.js";
 export { Tokenizer } from "./tokenizer.js";
 export { formatTokenizerJson, writeTokenizerJson } from "./tokenizer-json.js";
