@@ -46,6 +46,10 @@ const template = z.object({
   roles: z.object({ system: roleName, user: roleName, assistant: roleName, tool: roleName }).exactOptional(),
 }) satisfies z.ZodType<ChatTemplate>;
 
+/** How conversations are spelled, and whose turns are learned. */
+export const chatFormSchema = z.object({ template, lossRoles: z.array(role) });
+export type ChatForm = z.infer<typeof chatFormSchema>;
+
 const manifestSchema = z.object({
   format: z.literal("cai-prepared"),
   version: z.literal(1),
@@ -53,8 +57,8 @@ const manifestSchema = z.object({
   fingerprint: sha256,
   tokenizer: z.object({ file: fileName, sha256, vocabSize: z.int().min(1), endOfText: count }),
   options: z.object({ vocabSize: count, valFraction: z.number(), tokenizerSampleBytes: count }),
-  /** How the conversations are spelled, and whose turns are learned; absent where there are none. */
-  chat: z.object({ template, lossRoles: z.array(role) }).exactOptional(),
+  /** Absent where there are no conversations. */
+  chat: chatFormSchema.exactOptional(),
   corpora: z.array(corpus).min(1),
   totals: z.object({ train: totals, val: totals }),
 });
