@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CaiError, type FloatTensor, floatTensor, intTensor } from "@cai/native";
 import { randomFloats, randomInts } from "@cai/test-utils";
-import { readSafetensors, Trainer, writeSafetensors } from "@cai/trainer";
+import { causalBatch, readSafetensors, Trainer, writeSafetensors } from "@cai/trainer";
 import type { Bench } from "./lib/bench.js";
 import { type BenchModel, benchModel, benchRecipe } from "./lib/models.js";
 import { requireTorch, torchModelOptions, torchProgram, torchPython, tunedTorchEnvironment } from "./lib/torch.js";
@@ -138,7 +138,7 @@ function runOurs(
   const length = batch * context;
   const losses = Array.from({ length: steps }, (_, step) => {
     const part = (values: Int32Array) => values.subarray(step * length, (step + 1) * length);
-    return trainer.step([{ tokens: part(tokens), targets: part(targets), lossTokens: length }]).loss;
+    return trainer.step([causalBatch(part(tokens), part(targets), context)]).loss;
   });
   return { losses, gradients };
 }

@@ -1,5 +1,6 @@
 import { type FloatTensor, floatTensor } from "@cai/native";
 import { expectAllClose, finiteDifference, randomFloats, randomInts } from "@cai/test-utils";
+import { causalBatch } from "@cai/trainer";
 import { Arena, type Parameter, Tape, type Variable } from "@cai/trainer/parts";
 import { describe, expect, it } from "vitest";
 import { expertLayer } from "../src/lib/mixture/expert-layer.js";
@@ -154,8 +155,7 @@ describe("mixture model", () => {
     seqLen: 7,
     balance: 0,
   };
-  const tokens = randomInts(21, 19, 1);
-  const targets = randomInts(21, 19, 2);
+  const batch = causalBatch(randomInts(21, 19, 1), randomInts(21, 19, 2), config.seqLen);
 
   it("has gradients that predict how its loss moves, tensor by tensor, and gives all memory back", () => {
     const model = new MixtureModel(config);
@@ -168,7 +168,7 @@ describe("mixture model", () => {
     const arena = new Arena();
     const lossOf = (recording: boolean) => {
       const tape = new Tape(arena, { recording });
-      const loss = model.loss(tape, { tokens, targets }, recording ? 1 : 0);
+      const loss = model.loss(tape, batch, recording ? 1 : 0);
       if (recording) tape.backward();
       else arena.reset();
       return loss;

@@ -1,4 +1,5 @@
 import { floatTensor } from "@cai/native";
+import { causalBatch } from "@cai/trainer";
 import { ParameterStore } from "@cai/trainer/parts";
 import { describe, expect, it } from "vitest";
 import { captureQuality } from "../src/lib/experts/capture.js";
@@ -30,7 +31,7 @@ function linearModel(): LearningModel {
 }
 
 const batchOf = (...tokens: number[]) => {
-  return { tokens: Int32Array.from(tokens), targets: Int32Array.from(tokens), lossTokens: tokens.length };
+  return causalBatch(Int32Array.from(tokens), Int32Array.from(tokens), tokens.length);
 };
 
 const exactExchange: Exchange = (gradients) => {

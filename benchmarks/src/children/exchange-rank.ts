@@ -17,7 +17,7 @@ import {
   squinchCodec,
 } from "@cai/squinch";
 import { randomFloats, randomInts } from "@cai/test-utils";
-import { type Recipe, Trainer } from "@cai/trainer";
+import { causalBatch, type Recipe, Trainer } from "@cai/trainer";
 import {
   type CodecName,
   type ExchangeReady,
@@ -144,7 +144,7 @@ function measureSteps(trainer: Trainer, steps: number, microBatches: number): Ex
       randomInts(length, model.vocabSize, seed++),
       randomInts(length, model.vocabSize, seed++),
     ];
-    return { tokens, targets, lossTokens: length };
+    return causalBatch(tokens, targets, data.seqLen);
   };
   const exposedMs: number[] = [];
   const bytes = { gradients: 0, parameters: 0 };

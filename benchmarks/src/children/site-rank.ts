@@ -2,7 +2,7 @@
 // One rank of a few timed training steps on random tokens; rank 0 prints the times and what it sent.
 import { openMpi } from "@cai/native";
 import { randomInts } from "@cai/test-utils";
-import { type Recipe, Trainer } from "@cai/trainer";
+import { causalBatch, type Recipe, Trainer } from "@cai/trainer";
 import { type SiteResult, warmUpSteps } from "../lib/experts/two-sites.js";
 
 const steps = Number(process.argv[2]);
@@ -19,7 +19,7 @@ for (let step = 0; step < warmUpSteps + steps; step++) {
   const targets = randomInts(tokensPerStep, recipe.model.vocabSize, seed + 1);
   communicator.barrier().wait();
   const began = performance.now();
-  const { exchange } = trainer.step([{ tokens, targets, lossTokens: tokensPerStep }]);
+  const { exchange } = trainer.step([causalBatch(tokens, targets, recipe.data.seqLen)]);
   if (step < warmUpSteps) continue;
   stepTimesMs.push(performance.now() - began);
   bytesSent += exchange?.bytesSent ?? 0;

@@ -2,7 +2,7 @@
 // Our side of the train bench, in a process of its own: reads {"steps": N} a line, answers as lib/stepper.ts says.
 import { createInterface } from "node:readline";
 import { randomInts } from "@cai/test-utils";
-import { Trainer } from "@cai/trainer";
+import { causalBatch, Trainer } from "@cai/trainer";
 import { type BenchModel, benchRecipe } from "../lib/models.js";
 import type { StepReply, StepRequest } from "../lib/stepper.js";
 
@@ -15,7 +15,7 @@ function timedStep(): { stepTimeMs: number; loss: number } {
   const tokens = randomInts(tokensPerStep, recipe.model.vocabSize, seed++);
   const targets = randomInts(tokensPerStep, recipe.model.vocabSize, seed++);
   const start = performance.now();
-  const { loss } = trainer.step([{ tokens, targets, lossTokens: tokensPerStep }]);
+  const { loss } = trainer.step([causalBatch(tokens, targets, recipe.data.seqLen)]);
   return { stepTimeMs: performance.now() - start, loss };
 }
 

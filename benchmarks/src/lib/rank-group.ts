@@ -4,7 +4,7 @@ import { AdamW, Arena, type ParameterStore, Tape } from "@cai/trainer/parts";
 /** What a group trains: anything with a parameter store and a loss whose gradient the tape knows. */
 export interface LearningModel {
   readonly parameters: ParameterStore;
-  /** Summed cross-entropy in nats over targets that are not −1. */
+  /** Weighted sum of the cross-entropy in nats over targets that are not −1. */
   loss(tape: Tape, batch: MicroBatch, gradScale: number): number;
 }
 
@@ -72,16 +72,16 @@ export class RankGroup {
         `expected a micro-batch for each of ${this.#gradients.length} ranks, got ${microBatches.length}`,
       );
     }
-    const lossTokens = microBatches.reduce((sum, batch) => sum + batch.lossTokens, 0);
+    const lossWeight = microBatches.reduce((sum, batch) => sum + batch.lossWeight, 0);
     const grads = this.#model.parameters.grads.data;
     let loss = 0;
     microBatches.forEach((batch, rank) => {
       grads.fill(0);
       const tape = new Tape(this.#arena, { recording: true });
-      loss += this.#model.loss(tape, batch, 1 / lossTokens);
+      loss += this.#model.loss(tape, batch, 1 / lossWeight);
       tape.backward();
       (this.#gradients[rank] as Float32Array).set(grads);
     });
-    return loss / lossTokens;
+    return loss / lossWeight;
   }
 }

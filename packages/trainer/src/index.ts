@@ -18,8 +18,10 @@ export {
   type Batch,
   BatchLoader,
   bigramBaselines,
+  causalBatch,
   type EvalBatch,
   evalBatches,
+  type MicroBatch,
   prepareCorpora,
   readDocuments,
   TokenDataset,
@@ -29,16 +31,14 @@ export type { ExchangeFigures } from "./distributed/data-parallel.js";
 export type { ExchangeState } from "./distributed/exchange-state.js";
 export type { FlatRange, HeldValues } from "./distributed/held-values.js";
 export { type Evaluation, evaluate } from "./evaluate.js";
-export { type GenerateOptions, generateTokens } from "./generate/generate.js";
+export { beamSearch } from "./generate/beam-search.js";
+export { generateTokens } from "./generate/generate.js";
+export { type Answer, type GenerateOptions, sampleAnswers } from "./generate/sample-answers.js";
 export { type SamplingOptions, sampleToken } from "./generate/sampler.js";
+export type { BeamSearchOptions, Hypothesis } from "./generate/search-beams.js";
 export { type LoadedModel, loadModel } from "./load-model.js";
 export { type MetricsRecord, type RunSummary, readMetrics, writeReport } from "./metrics/index.js";
 export { recipeByName, recipes } from "./recipes/index.js";
 export { type TrainHooks, type TrainJob, train } from "./train.js";
-export {
-  type MicroBatch,
-  type StepResult,
-  Trainer,
-  type TrainerOptions,
-} from "./trainer.js";
+export { type StepResult, Trainer, type TrainerOptions } from "./trainer.js";
 export type { TrainEvent } from "./training-events.js";

@@ -1,10 +1,10 @@
 export { Arena } from "./autograd/arena.js";
-export { attention, rotaryInPlace } from "./autograd/attention.js";
+export { attention, positionsOf, rotaryInPlace } from "./autograd/attention.js";
 export { embedding } from "./autograd/embedding.js";
 export { linear } from "./autograd/linear.js";
 export { rmsNorm } from "./autograd/normalisation.js";
 export { type Parameter, Tape, type Variable } from "./autograd/tape.js";
-export { type LossOptions, linearCrossEntropy } from "./loss/linear-cross-entropy.js";
+export { type LossOptions, type LossTerms, linearCrossEntropy } from "./loss/linear-cross-entropy.js";
 export { type ParameterSpec, ParameterStore } from "./model/parameter-store.js";
 export { rotaryTable } from "./model/rotary-table.js";
 export { Transformer } from "./model/transformer.js";

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { CaiError, type Communicator, setThreads, singleProcess, threads } from "@cai/native";
 import { discardCheckpointsAfter } from "./checkpoint/index.js";
 import type { Recipe } from "./config/index.js";
-import { BatchLoader, evalBatches } from "./data/index.js";
+import { BatchLoader, evalBatches, readManifest } from "./data/index.js";
 import { ExchangeFigures } from "./distributed/exchange-figures.js";
 import { shakeHands } from "./distributed/handshake.js";
 import { gatherHolders } from "./distributed/held-state.js";
@@ -20,7 +20,7 @@ import { createRunFolder, newRunDirectory } from "./run-folder.js";
 import { openRun } from "./run-start.js";
 import { type StepResult, Trainer } from "./trainer.js";
 import type { TrainEvent } from "./training-events.js";
-import { type Counters, restoreTrainingState, saveTrainingState } from "./training-state.js";
+import { type Counters, loadWeights, restoreTrainingState, saveTrainingState } from "./training-state.js";
 
 /** A run to begin, or one to go on with; without a checkpoint yet, from its beginning. */
 export type TrainJob =
@@ -54,20 +54,21 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
   const began = performance.now();
 
   // The recipe, and where the run stands: the same on every rank, or none begins.
-  const { recipe, checkpoint } = await together(ranks, () => openRun(job, isFirst));
-  await shakeHands(ranks, { kind: job.kind, recipe, checkpoint });
+  const { recipe, checkpoint, initial } = await together(ranks, () => openRun(job, isFirst));
+  await shakeHands(ranks, { kind: job.kind, recipe, checkpoint, initial });
   const runDir = await broadcastJson(ranks, job.runDir ?? newRunDirectory(recipe.name));
   let step = checkpoint?.step ?? 0;
   let directory = checkpoint?.dir;
 
-  // Model, optimiser, data and counters, as they were.
+  // Model, optimiser, data and counters, as they were; or new ones, around weights from elsewhere.
   const trainer = new Trainer(recipe, { communicator: ranks });
   const holders = await gatherHolders(ranks, trainer.heldState());
   if (recipe.threads === 0) setThreads(await threadShare(ranks));
   const counters: Counters = { tokens: 0, skippedSteps: 0, skippedInARow: 0 };
   const { data, batchSize } = recipe;
-  const { batches, codecs, tokenizer, metrics } = await together(ranks, async () => {
+  const { batches, codecs, tokenizer, chat, metrics } = await together(ranks, async () => {
     const restored = checkpoint && (await restoreTrainingState(checkpoint, { trainer, holders, counters }));
+    if (initial) await loadWeights(initial, trainer.parameters());
     const position = restored && { state: restored.data };
     const loader = new BatchLoader({ ...data, batchSize, seed: recipe.seed, ...position });
     if (isFirst && job.kind === "new") createRunFolder(runDir, recipe);
@@ -76,12 +77,14 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
       batches: loader,
       codecs: restored?.codecs,
       tokenizer: readFileSync(join(data.dir, "tokenizer.json"), "utf8"),
+      chat: readManifest(data.dir).chat,
       metrics: isFirst ? new MetricsWriter(runDir, step) : undefined,
     };
   });
-  if (checkpoint) trainer.adopt(codecs);
+  if (checkpoint || initial) trainer.adopt(codecs);
   const parameters = trainer.numParameters;
-  onEvent({ type: "start", runDir, step, steps: recipe.steps, parameters, threads: threads(), ranks: ranks.size });
+  const place = { runDir, step, steps: recipe.steps, ...(initial && { initial: initial.dir }) };
+  onEvent({ type: "start", ...place, parameters, threads: threads(), ranks: ranks.size });
 
   const speeds: number[] = [];
   const exchanged = new ExchangeFigures();
@@ -114,7 +117,8 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
 
       if (isLast || isDue(step, recipe.checkpointEvery)) {
         metrics?.sync();
-        directory = await saveTrainingState(runDir, step, { trainer, holders, batches, counters, tokenizer });
+        const parts = { trainer, holders, batches, counters, tokenizer, chat };
+        directory = await saveTrainingState(runDir, step, parts);
         if (directory !== undefined) onEvent({ type: "checkpoint", step, directory });
       }
       await nextTurn();

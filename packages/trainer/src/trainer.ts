@@ -4,22 +4,15 @@ import type { GradientCodec } from "@cai/squinch";
 import { Arena } from "./autograd/arena.js";
 import { Tape } from "./autograd/tape.js";
 import type { Recipe } from "./config/recipe.js";
-import { DataParallel, type ExchangeFigures } from "./distributed/data-parallel.js";
+import type { MicroBatch } from "./data/index.js";
+import { DataParallel, type ExchangeFigures, type LossSize } from "./distributed/data-parallel.js";
 import type { ExchangeState } from "./distributed/exchange-state.js";
 import type { HeldState } from "./distributed/held-state.js";
 import { Transformer } from "./model/transformer.js";
 import { AdamW, type StepOutcome } from "./optim/adamw.js";
 
-/** One micro-batch: B rows of T tokens with their targets; a target of −1 carries no loss. */
-export interface MicroBatch {
-  readonly tokens: Int32Array;
-  readonly targets: Int32Array;
-  /** Targets that carry a loss. */
-  readonly lossTokens: number;
-}
-
 export interface StepResult extends StepOutcome {
-  /** Mean cross-entropy over the loss tokens of the step, those of all ranks, in nats. */
+  /** Weighted mean of the cross-entropy over the loss tokens of the step, those of all ranks, in nats. */
   readonly loss: number;
   /** Loss tokens of the step on all ranks. */
   readonly lossTokens: number;
@@ -90,8 +83,9 @@ export class Trainer {
   }
 
   /**
-   * One optimiser step on the mean loss over all loss tokens of `microBatches`, those of all ranks. With several ranks
-   * every rank must call it; it blocks until they have exchanged their gradients.
+   * One optimiser step on the loss of `microBatches`, those of all ranks: the weighted sum over all their loss tokens,
+   * divided by the summed weights. With several ranks every rank must call it; it blocks until they have exchanged their
+   * gradients.
    *
    * @param lr the step's learning rate; the recipe's peak rate when absent.
    * @param note asked toward the end of the step for a number that all ranks are to see.
@@ -99,34 +93,35 @@ export class Trainer {
    */
   step(microBatches: readonly MicroBatch[], lr = this.recipe.optim.lr, note = () => 0): StepResult {
     const parallel = this.#parallel;
-    const ownTokens = microBatches.reduce((sum, batch) => sum + batch.lossTokens, 0);
-    const lossTokens = parallel ? parallel.totalOf(ownTokens) : ownTokens;
-    if (lossTokens === 0 || microBatches.length === 0) {
-      throw new CaiError("E_ARGUMENT", "trainer", "a step needs at least one target that is not -1, got none");
+    const own = lossSize(microBatches);
+    const size = parallel ? parallel.totalOf(own) : own;
+    if (size.lossWeight === 0 || microBatches.length === 0) {
+      const expected = "a step needs at least one target that is not -1 and has a weight";
+      throw new CaiError("E_ARGUMENT", "trainer", `${expected}, got none`);
     }
     this.model.parameters.grads.data.fill(0);
     let loss = 0;
     for (const [i, batch] of microBatches.entries()) {
-      loss += this.#forwardBackward(batch, 1 / lossTokens, i === microBatches.length - 1);
+      loss += this.#forwardBackward(batch, 1 / size.lossWeight, i === microBatches.length - 1);
     }
-    if (parallel) return this.#finishTogether(parallel, { loss, lossTokens, lr, note });
+    if (parallel) return this.#finishTogether(parallel, { loss, ...size, lr, note });
     this.#onGradients?.(this.gradients());
     const outcome = this.optimizer.step(lr);
-    return { loss: loss / lossTokens, lossTokens, notes: [note()], ...outcome };
+    return { loss: loss / size.lossWeight, lossTokens: size.lossTokens, notes: [note()], ...outcome };
   }
 
   #finishTogether(
     parallel: DataParallel,
-    own: { loss: number; lossTokens: number; lr: number; note: () => number },
+    own: LossSize & { loss: number; lr: number; note: () => number },
   ): StepResult {
-    const { lossTokens } = own;
+    const { lossTokens, lossWeight } = own;
     parallel.finish();
     this.#onGradients?.(this.gradients());
     const sumOfSquares = this.optimizer.sumOfSquares();
     const { loss, notes, ...agreed } = parallel.agree({ loss: own.loss, sumOfSquares, note: own.note() });
     const outcome = this.optimizer.step(own.lr, agreed);
     if (!outcome.skipped) parallel.commit({ ranges: this.optimizer.ranges, values: this.optimizer.secondMoments.data });
-    return { loss: loss / lossTokens, lossTokens, notes, ...outcome, exchange: parallel.figures() };
+    return { loss: loss / lossWeight, lossTokens, notes, ...outcome, exchange: parallel.figures() };
   }
 
   /** What of the training state this rank may hold only a part of: for checkpoints, the memory itself. */
@@ -163,7 +158,7 @@ export class Trainer {
     this.#parallel?.close();
   }
 
-  /** Summed cross-entropy of one batch in nats; the model does not change. */
+  /** Weighted sum of the cross-entropy of one batch in nats; the model does not change. */
   evaluate(batch: MicroBatch): number {
     const tape = new Tape(this.#arena, { recording: false });
     const loss = this.#loss(tape, batch, 0);
@@ -180,14 +175,18 @@ export class Trainer {
 
   #loss(tape: Tape, batch: MicroBatch, gradScale: number): number {
     const { recipe } = this;
-    const input = { tokens: batch.tokens, batchSize: batch.tokens.length / recipe.data.seqLen };
-    return this.model.loss(tape, input, batch.targets, {
+    return this.model.loss(tape, batch, {
       chunkRows: recipe.lossChunkRows,
       chunkVocab: recipe.lossChunkVocab,
       softcap: recipe.model.logitSoftcap,
       gradScale,
     });
   }
+}
+
+function lossSize(microBatches: readonly MicroBatch[]): LossSize {
+  const total = (field: keyof LossSize) => microBatches.reduce((sum, batch) => sum + batch[field], 0);
+  return { lossTokens: total("lossTokens"), lossWeight: total("lossWeight") };
 }
 
 /** Copies every tensor of `to` from its namesake. @throws CaiError `E_FORMAT` naming what is missing or misshapen. */

@@ -8,6 +8,8 @@ export type TrainEvent =
       /** Steps made before, when the run goes on from a checkpoint. */
       readonly step: number;
       readonly steps: number;
+      /** The checkpoint whose weights the run begins with. */
+      readonly initial?: string;
       readonly parameters: number;
       /** Of the first rank. */
       readonly threads: number;

@@ -170,7 +170,9 @@ describe("parseRecipe", () => {
 describe("resolveRecipe", () => {
   const choose = <const T extends readonly unknown[]>(...values: T) => fc.constantFrom<T[number]>(...values);
 
-  it.each(Object.keys(recipes))("gives for recipe %s a complete recipe that parses to itself", (name) => {
+  const byThemselves = Object.keys(recipes).filter((name) => name !== "chat");
+
+  it.each(byThemselves)("gives for recipe %s a complete recipe that parses to itself", (name) => {
     const resolved = resolveRecipe((recipes[name] as typeof smoke)({ dataDir: "somewhere" }));
     expect(parseRecipe(JSON.parse(JSON.stringify(resolved)))).toEqual(resolved);
     expect(resolved.name).toBe(name);

@@ -1,7 +1,9 @@
 import { expectAllClose, randomInts } from "@cai/test-utils";
+import { VisibilityMask } from "@cai/visibility-mask";
 import { describe, expect, it } from "vitest";
-import { type MicroBatch, Trainer } from "../src/trainer.js";
-import { tinyRecipe } from "./support/tiny-recipe.js";
+import { causalBatch, joinBatches, type MicroBatch, treeBatch } from "../src/data/index.js";
+import { Trainer } from "../src/trainer.js";
+import { architectures, tinyRecipe } from "./support/tiny-recipe.js";
 
 const seqLen = 8;
 
@@ -9,16 +11,34 @@ function batchOf(rows: number, seed: number, ignored: readonly number[] = []): M
   const tokens = randomInts(rows * seqLen, 37, seed);
   const targets = randomInts(rows * seqLen, 37, seed + 50);
   for (const i of ignored) targets[i] = -1;
-  return { tokens, targets, lossTokens: targets.length - ignored.length };
+  return causalBatch(tokens, targets, seqLen);
 }
 
 function joined(batches: readonly MicroBatch[]): MicroBatch {
-  return {
-    tokens: Int32Array.from(batches.flatMap(({ tokens }) => [...tokens])),
-    targets: Int32Array.from(batches.flatMap(({ targets }) => [...targets])),
-    lossTokens: batches.reduce((sum, { lossTokens }) => sum + lossTokens, 0),
-  };
+  const all = (field: "tokens" | "targets") => Int32Array.from(batches.flatMap((batch) => [...batch[field]]));
+  return causalBatch(all("tokens"), all("targets"), seqLen);
 }
+
+/** The loss and gradients of one step, which must agree to the rounding of sums in another order. */
+function expectSameStep(one: readonly MicroBatch[], other: readonly MicroBatch[], model: object = {}): void {
+  const [a, b] = [one, other].map((batches) => {
+    const trainer = new Trainer(tinyRecipe(model));
+    const { loss, gradNorm } = trainer.step(batches);
+    return { figures: [loss, gradNorm], gradients: trainer.gradients() };
+  });
+  expectAllClose(a?.figures ?? [], b?.figures ?? [0], { rtol: 2e-6 });
+  for (const [name, { data }] of a?.gradients ?? []) {
+    expectAllClose(data, b?.gradients.get(name)?.data ?? [], { rtol: 1e-4, atol: 1e-6 });
+  }
+}
+
+/** 5 8 [3 9 | 2 4 6] and padding: two texts that begin alike, so that their second token counts twice. */
+const tree = treeBatch(
+  Int32Array.of(5, 8, 3, 9, 2, 4, 6, 0),
+  VisibilityMask.concat([VisibilityMask.sharedPrompt(2, [2, 3])], { seqLen }),
+  Int32Array.of(-1, 0, 1, 2, 1, 4, 5, -1),
+  Float32Array.of(0, 2, 1, 1, 1, 1, 1, 0),
+);
 
 describe("Trainer", () => {
   it("learns a repeated batch by heart", () => {
@@ -42,6 +62,49 @@ describe("Trainer", () => {
     for (const [name, { data }] of cut.gradients()) {
       expectAllClose(data, whole.gradients().get(name)?.data ?? [], { rtol: 1e-4, atol: 1e-6 });
     }
+  });
+
+  it("predicts from named rows, in any order, as from all with targets of their own", () => {
+    const dense = batchOf(3, 1, [0, 4, 5, 11, 23]);
+    const rows = Int32Array.from([...dense.targets.keys()].filter((i) => (dense.targets[i] as number) >= 0).reverse());
+    const targets = rows.map((row) => dense.targets[row] as number);
+    expectSameStep([{ ...dense, rows, targets }], [dense]);
+    expectSameStep([{ ...dense, rows, targets }], [dense], { logitSoftcap: 3 });
+  });
+
+  it("counts a term as often as its weight says", () => {
+    const batch = batchOf(2, 1);
+    const weights = Float32Array.from(batch.targets, (_, i) => [0, 1, 2, 0.5][i % 4] as number);
+    const part = (weight: number) => {
+      const targets = batch.targets.map((target, i) => (weights[i] === weight ? target : -1));
+      return causalBatch(batch.tokens, targets, seqLen);
+    };
+    const whole = { ...batch, weights, lossWeight: 4 * 3.5 };
+    // The same mean: every weight is doubled.
+    expectSameStep([whole], [part(1), part(1), part(2), part(2), part(2), part(2), part(0.5)]);
+  });
+
+  it.each(Object.entries(architectures))("learns from a tree what its branches teach apart: %s", (_, model) => {
+    const apart = [
+      causalBatch(Int32Array.of(5, 8, 3, 9), Int32Array.of(8, 3, 9, -1), 4),
+      causalBatch(Int32Array.of(5, 8, 2, 4, 6), Int32Array.of(8, 2, 4, 6, -1), 5),
+    ];
+    expectSameStep([tree], apart, model);
+    const beside = batchOf(2, 3, [4]);
+    expectSameStep([joinBatches([beside, tree])], [tree, beside], model);
+  });
+
+  it("takes no more memory for another number of terms", () => {
+    const trainer = new Trainer(tinyRecipe({ logitSoftcap: 3 }));
+    const termsOf = (count: number) => {
+      const { tokens, mask } = batchOf(3, count);
+      const rows = randomInts(count, 24, count);
+      return { tokens, mask, rows, targets: rows, lossTokens: count, lossWeight: count };
+    };
+    trainer.step([termsOf(24)]);
+    const { activationBytes } = trainer;
+    for (let count = 1; count < 24; count++) trainer.step([termsOf(count)]);
+    expect(trainer.activationBytes).toBe(activationBytes);
   });
 
   it("gives the same bits for the same seed", () => {
@@ -127,8 +190,20 @@ describe("Trainer", () => {
     expect(trainer.step([batch]).skipped).toBe(false);
   });
 
+  it("says which of a batch's arrays does not fit, and which row is not there", () => {
+    const trainer = new Trainer(tinyRecipe());
+    const batch = batchOf(3, 1);
+    const refuse = (change: Partial<MicroBatch>, message: string) =>
+      expect(() => trainer.step([{ ...batch, ...change }])).toThrow(message);
+    refuse({ tokens: new Int32Array(23) }, "tokens must have 24 elements, those of the mask, got 23");
+    refuse({ targets: new Int32Array(2) }, "targets must have 24 elements, one a token as there are no rows, got 2");
+    refuse({ rows: new Int32Array(23) }, "rows must have 24 elements, one a target, got 23");
+    refuse({ weights: new Float32Array(1) }, "weights must have 24 elements, one a target, got 1");
+    refuse({ rows: batch.targets.map((_, i) => (i === 7 ? 24 : i)) }, "24");
+  });
+
   it("refuses a step without a loss token", () => {
-    const empty = { tokens: new Int32Array(8), targets: new Int32Array(8).fill(-1), lossTokens: 0 };
+    const empty = causalBatch(new Int32Array(8), new Int32Array(8).fill(-1), 8);
     expect(() => new Trainer(tinyRecipe()).step([empty])).toThrow("at least one target that is not -1");
   });
 });

@@ -8,6 +8,7 @@ export {
 } from "./attention/attention.js";
 export { type Backend, backend } from "./attention/backend.js";
 export type { AttentionOptions, BackwardOptions, FloatTensor, ZregOptions } from "./attention/options.js";
+export type { BlockOptions, Blocks } from "./blocks.js";
 export {
   type ChatTree,
   type ChatTurn,
@@ -15,9 +16,13 @@ export {
   conversationsFrom,
   isTreeMessage,
 } from "./chat/conversations.js";
-export type { ChatRole } from "./chat/roles.js";
+export { type ChatRole, chatRoles } from "./chat/roles.js";
 export { type ChatEncoding, type ChatTemplate, chatTemplates } from "./chat/template.js";
 export { type ChatPrompt, chatPrompt, type TokenizeChatOptions, tokenizeChat } from "./chat/tokenize.js";
+export type { CuSeqlens } from "./convert/cu-seqlens.js";
+export type { AdditiveOptions, DenseShape } from "./convert/dense.js";
+export type { FlashMask } from "./convert/flash-mask.js";
+export type { DrawOptions, Span } from "./draw/grid.js";
 export { type MaskArrays, type ViewOptions, VisibilityMask } from "./mask.js";
 export { bestFitDecreasing } from "./pack/best-fit.js";
 export type { ConversationTree, ConversationTurn } from "./pack/conversation-tree.js";

@@ -1,9 +1,19 @@
+import { checkWhole } from "@cai/portable/arguments";
+import { type BlockOptions, type Blocks, blocks, visibleCells } from "./blocks.js";
 import { checkMask } from "./check.js";
+import { type CuSeqlens, toCuSeqlens } from "./convert/cu-seqlens.js";
+import { type AdditiveOptions, type DenseShape, fromDense, toAdditive, toDense } from "./convert/dense.js";
+import { type FlashMask, toFlashMask } from "./convert/flash-mask.js";
+import { withWindow } from "./convert/window.js";
+import type { DrawOptions } from "./draw/grid.js";
+import { toSvg } from "./draw/svg.js";
+import { toText } from "./draw/text.js";
 import { bidirectional, causal, padding, prefixLm } from "./patterns/document.js";
 import { concat, stack } from "./patterns/join.js";
 import { type BeamShape, beams, packed, sharedPrompt } from "./patterns/packed.js";
 import type { RowLength } from "./patterns/runs.js";
 import { tree } from "./patterns/tree.js";
+import { windowOf } from "./refuse.js";
 
 /** The arrays that make a {@link VisibilityMask}. */
 export interface MaskArrays {
@@ -49,12 +59,11 @@ export class VisibilityMask {
    *   range, whose position is negative, or that sees nobody.
    */
   constructor(arrays: MaskArrays) {
-    const { batchSize = 1 } = arrays;
-    this.batchSize = batchSize;
+    this.seqLen = checkMask(arrays);
+    this.batchSize = arrays.batchSize ?? 1;
     this.start = arrays.start;
     this.limit = arrays.limit;
     this.positions = arrays.positions;
-    this.seqLen = checkMask(arrays);
   }
 
   /** One causal document of T tokens: start j, limit T. */
@@ -126,8 +135,24 @@ export class VisibilityMask {
     return new VisibilityMask(stack(masks));
   }
 
+  /**
+   * A mask from all its cells.
+   *
+   * @param dense uint8 [B, T, T], query by key: 1 visible, 0 not.
+   * @throws CaiError `E_ARGUMENT` naming the first token whose queries are not one run.
+   */
+  static fromDense(dense: Uint8Array, shape: DenseShape): VisibilityMask {
+    return new VisibilityMask(fromDense(dense, shape));
+  }
+
   /** Whether query `query` of row `row` sees key `key`. @throws CaiError `E_ARGUMENT` for an index out of range. */
-  isVisible(query: number, key: number, { row = 0, window = 0 }: ViewOptions & { row?: number } = {}): boolean {
+  isVisible(query: number, key: number, options: ViewOptions & { row?: number } = {}): boolean {
+    const op = "visibilityMask.isVisible";
+    const window = windowOf(options, op);
+    const { row = 0 } = options;
+    checkWhole(row, "row", 0, this.batchSize - 1, op);
+    checkWhole(query, "query", 0, this.seqLen - 1, op);
+    checkWhole(key, "key", 0, this.seqLen - 1, op);
     const at = row * this.seqLen;
     if (query < (this.start[at + key] as number) || query >= (this.limit[at + key] as number)) return false;
     const distance = this.position(query, row) - this.position(key, row);
@@ -137,5 +162,67 @@ export class VisibilityMask {
   /** The position of a token: from `positions`, or its index. */
   position(token: number, row = 0): number {
     return this.positions ? (this.positions[row * this.seqLen + token] as number) : token;
+  }
+
+  /** How many cells of [B, T, T] are visible; O(T) memory. */
+  visibleCells(options?: ViewOptions): number {
+    return visibleCells(this, options);
+  }
+
+  /** Which blocks of queries and keys are empty, partly visible or full. Exact, with windows and at the edges too. */
+  blocks(options?: BlockOptions): Blocks {
+    return blocks(this, options);
+  }
+
+  /**
+   * The mask with a window in its arrays: key j is visible to those of its queries with 0 ≤ positions[i] − positions[j] < w.
+   * A query that then sees nobody is let be.
+   *
+   * @throws CaiError `E_ARGUMENT` naming the first token whose queries are then not one run, as on branches: pass `window`
+   *   to what reads the mask instead.
+   */
+  withWindow(window: number): VisibilityMask {
+    return new VisibilityMask(withWindow(this, window));
+  }
+
+  /** uint8 [B, T, T], query by key: 1 visible, 0 not. */
+  toDense(options?: ViewOptions): Uint8Array {
+    return toDense(this, options);
+  }
+
+  /**
+   * float32 [B, T, T] to add to logits: 0 visible, `lowest` not.
+   *
+   * `lowest` is finite by default (−1e9), so that a row that sees nobody, such as padding, comes out of a softmax as even
+   * shares and not as NaN, and two such masks may be added up; a weight in any other row is exactly 0. float16 needs
+   * −6e4; −Infinity is allowed where every row sees somebody.
+   */
+  toAdditive(options?: AdditiveOptions): Float32Array {
+    return toAdditive(this, options);
+  }
+
+  /** The columns of FlashMask; a window goes into them as by {@link withWindow}, with its errors. */
+  toFlashMask(options?: ViewOptions): FlashMask {
+    return toFlashMask(this, options);
+  }
+
+  /**
+   * The documents of all rows as FlashAttention takes them.
+   *
+   * @throws CaiError `E_ARGUMENT` naming the first token that is in no packed causal (or all bidirectional) document, or that
+   *   follows padding.
+   */
+  toCuSeqlens(options?: ViewOptions): CuSeqlens {
+    return toCuSeqlens(this, options);
+  }
+
+  /** A drawing in lines of text, queries down and keys across; rows of many tokens in shaded blocks. */
+  toText(options?: DrawOptions): string {
+    return toText(this, options);
+  }
+
+  /** A drawing as an SVG document, with a white background of its own. */
+  toSvg(options?: DrawOptions): string {
+    return toSvg(this, options);
   }
 }

@@ -6,9 +6,18 @@ export {
   type DenseAttention,
   denseBackward,
   denseForward,
+  zregPenalty,
 } from "./dense-attention.js";
 export { finiteDifference } from "./finite-difference.js";
 export { type MemoryRank, memoryRanks } from "./memory-ranks.js";
+export {
+  compareBeams,
+  logSoftmax,
+  type PlainBeamOptions,
+  type PlainBeams,
+  type PlainHypothesis,
+  plainBeamSearch,
+} from "./plain-beam-search.js";
 export {
   installedFamilies,
   launcherOf,

@@ -15,13 +15,10 @@ const compared: readonly ExchangeName[] = ["bf16", "squinch", "squinchAdam", "sq
 export function denseQuality(plan: ExpertPlan, recipe: Recipe): Capture[] {
   const transformer = new Transformer(recipe.model);
   transformer.parameters.initialise(recipe.seed);
-  const { lossChunkRows: chunkRows, lossChunkVocab: chunkVocab, data } = recipe;
+  const { lossChunkRows: chunkRows, lossChunkVocab: chunkVocab } = recipe;
   const model: LearningModel = {
     parameters: transformer.parameters,
-    loss: (tape, { tokens, targets }, gradScale) => {
-      const input = { tokens, batchSize: tokens.length / data.seqLen };
-      return transformer.loss(tape, input, targets, { chunkRows, chunkVocab, softcap: 0, gradScale });
-    },
+    loss: (tape, batch, gradScale) => transformer.loss(tape, batch, { chunkRows, chunkVocab, softcap: 0, gradScale }),
   };
   const parts = (batches: readonly MicroBatch[]) =>
     embeddingParts(transformer.parameters, "model.embed_tokens.weight", batches);

@@ -8,6 +8,7 @@ import {
   type Parameter,
   type ParameterSpec,
   ParameterStore,
+  positionsOf,
   rmsNorm,
   rotaryInPlace,
   rotaryTable,
@@ -35,6 +36,12 @@ interface LayerParameters extends ExpertParameters {
   readonly qkv: Parameter;
   readonly attentionOut: Parameter;
   readonly expertNorm: Parameter;
+}
+
+interface LayerContext {
+  readonly index: number;
+  readonly mask: MicroBatch["mask"];
+  readonly gradScale: number;
 }
 
 const initStd = 0.02;
@@ -72,15 +79,16 @@ export class MixtureModel {
   /**
    * Summed cross-entropy in nats, without the balance loss, whose gradient is there all the same.
    *
-   * @param batch rows of seqLen tokens. @param gradScale 1 / loss tokens.
+   * @param gradScale 1 / summed weights of the loss tokens.
    */
-  loss(tape: Tape, { tokens, targets }: Pick<MicroBatch, "tokens" | "targets">, gradScale: number): number {
+  loss(tape: Tape, batch: MicroBatch, gradScale: number): number {
+    const { tokens, mask } = batch;
     let x = embedding(tape, intTensor(tokens, [tokens.length]), this.#embedding);
     this.#layers.forEach((layer, index) => {
-      x = this.#layer(tape, x, layer, index, gradScale);
+      x = this.#layer(tape, x, layer, { index, mask, gradScale });
     });
     const hidden = rmsNorm(tape, x, this.#finalNorm, normEps);
-    return linearCrossEntropy(tape, hidden, this.#embedding, intTensor(targets, [targets.length]), {
+    return linearCrossEntropy(tape, hidden, this.#embedding, batch, {
       chunkRows: 256,
       chunkVocab: 0,
       softcap: 0,
@@ -88,14 +96,13 @@ export class MixtureModel {
     });
   }
 
-  #layer(tape: Tape, x: Variable, layer: LayerParameters, index: number, gradScale: number): Variable {
-    const { hiddenSize, numHeads, seqLen, balance } = this.config;
-    const batchSize = (x.value.shape[0] as number) / seqLen;
-    const heads = { batchSize, numHeads, numKvHeads: numHeads, headDim: hiddenSize / numHeads };
+  #layer(tape: Tape, x: Variable, layer: LayerParameters, { index, mask, gradScale }: LayerContext): Variable {
+    const { hiddenSize, numHeads, balance } = this.config;
+    const heads = { batchSize: mask.batchSize, numHeads, numKvHeads: numHeads, headDim: hiddenSize / numHeads };
     const normed = rmsNorm(tape, x, layer.attentionNorm, normEps);
     const qkv = linear(tape, normed, layer.qkv, { layout: "out-in" });
-    rotaryInPlace(tape, qkv, this.#rotary, heads, undefined);
-    const seen = attention(tape, qkv, { ...heads, visibility: {}, window: 0, softcap: 0 });
+    rotaryInPlace(tape, qkv, this.#rotary, heads, positionsOf(mask));
+    const seen = attention(tape, qkv, { ...heads, mask, window: 0, softcap: 0 });
     const attended = linear(tape, seen, layer.attentionOut, { layout: "out-in", addend: x });
     const { out } = expertLayer(tape, rmsNorm(tape, attended, layer.expertNorm, normEps), layer, {
       balance,

@@ -1,4 +1,5 @@
-import { attentionBackward, attentionForward, type FloatTensor, type IntTensor, rotary } from "@cai/native";
+import { type FloatTensor, type IntTensor, intTensor, rotary } from "@cai/native";
+import { attentionBackward, attentionForward, type VisibilityMask } from "@cai/visibility-mask";
 import { headsView } from "./columns.js";
 import type { Tape, Variable } from "./tape.js";
 
@@ -10,15 +11,8 @@ export interface HeadLayout {
   headDim: number;
 }
 
-/** Who sees whom, as the native attention takes it; causal when nothing is given. */
-export interface Visibility {
-  start?: IntTensor;
-  limit?: IntTensor;
-  positions?: IntTensor;
-}
-
-export interface AttentionOptions extends HeadLayout {
-  visibility: Visibility;
+export interface AttentionOptions extends Omit<HeadLayout, "batchSize"> {
+  mask: VisibilityMask;
   /** Tokens that a query sees, itself included; 0 for all. */
   window: number;
   /** tanh soft-cap of the logits; 0 for none. */
@@ -37,28 +31,23 @@ export function valueHeads(qkv: FloatTensor, layout: HeadLayout): FloatTensor {
   return headsView(qkv, layout, layout.numHeads + layout.numKvHeads, layout.numKvHeads);
 }
 
-/** The native options of one attention layer. */
-export function attentionSettings(options: AttentionOptions) {
-  const { start, limit, positions } = options.visibility;
-  return {
-    scale: 1 / Math.sqrt(options.headDim),
-    ...(start && limit && { start, limit }),
-    ...(positions && { queryPositions: positions, keyPositions: positions }),
-    ...(options.window > 0 && { window: options.window }),
-    ...(options.softcap > 0 && { softcap: options.softcap }),
-  };
+/** int32 [B, T], where they are not simply 0 to T − 1. */
+export function positionsOf({ positions, batchSize, seqLen }: VisibilityMask): IntTensor | undefined {
+  return positions && intTensor(positions, [batchSize, seqLen]);
 }
 
-/** softmax(q·kᵀ / sqrt(D)) · v for every head: qkv [B·T, (H + 2K) · D] gives [B·T, H · D]. */
+/** softmax(q·kᵀ / sqrt(D)) · v over what the mask shows, for every head: qkv [B·T, (H + 2K) · D] gives [B·T, H · D]. */
 export function attention(tape: Tape, qkv: Variable, options: AttentionOptions): Variable {
-  const { batchSize, numHeads, headDim } = options;
+  const { mask, numHeads, headDim, window, softcap } = options;
+  const { batchSize } = mask;
+  const layout = { ...options, batchSize };
   const rows = qkv.value.shape[0] as number;
   const out = tape.variable([rows, numHeads * headDim]);
   const lse = tape.arena.take([batchSize, numHeads, rows / batchSize]);
-  const settings = attentionSettings(options);
+  const settings = { mask, window, softcap };
   const heads = (fused: FloatTensor) =>
-    [queryHeads(fused, options), keyHeads(fused, options), valueHeads(fused, options)] as const;
-  const all = (matrix: FloatTensor) => headsView(matrix, options, 0, numHeads);
+    [queryHeads(fused, layout), keyHeads(fused, layout), valueHeads(fused, layout)] as const;
+  const all = (matrix: FloatTensor) => headsView(matrix, layout, 0, numHeads);
   attentionForward(...heads(qkv.value), all(out.value), lse, settings);
   tape.record(out, [lse], [], (dout) => {
     const { tensor: dqkv, accumulate } = tape.gradientOf(qkv);

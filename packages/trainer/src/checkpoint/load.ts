@@ -16,6 +16,8 @@ export interface LoadedCheckpoint {
   readonly config: unknown;
   /** What the run saved as its state. */
   readonly state: unknown;
+  /** Sha256 (hexadecimal) of tokenizer.json; absent when it has none. */
+  readonly tokenizerSha256?: string | undefined;
   /** See {@link checkpointDigest}. */
   readonly digest: string;
   /** Opens `<file>.safetensors`, such as `model` or `optimizer`; the caller closes it. */
@@ -36,6 +38,7 @@ export async function loadCheckpoint(dir: string): Promise<LoadedCheckpoint> {
     recipe: await readRecipe(dir),
     config: await readJson(dir, "config.json"),
     state: await readJson(dir, "state.json"),
+    tokenizerSha256: manifest.files["tokenizer.json"]?.sha256,
     digest: digestOf(manifest),
     open: (file) => SafetensorsFile.open(join(dir, `${file}.safetensors`)),
   };

@@ -22,8 +22,8 @@ const secondSignalMs = 1000;
  *
  * @param makeJob throws where the job makes no sense: of several ranks, all hear of it.
  */
-export async function runJob(makeJob: () => TrainJob, json = false): Promise<number> {
-  const job = launchedBy() === undefined ? makeJob() : jobOrRefusal(makeJob);
+export async function runJob(makeJob: () => TrainJob | Promise<TrainJob>, json = false): Promise<number> {
+  const job = launchedBy() === undefined ? await makeJob() : await jobOrRefusal(makeJob);
   const show = json ? showJson() : showWords();
   // Before a launched process knows its rank it shows nothing.
   let place = launchedBy() === undefined ? { rank: 0, size: 1 } : undefined;
@@ -52,9 +52,9 @@ export async function runJob(makeJob: () => TrainJob, json = false): Promise<num
   }
 }
 
-function jobOrRefusal(makeJob: () => TrainJob): TrainJob | RefusedJob {
+async function jobOrRefusal(makeJob: () => TrainJob | Promise<TrainJob>): Promise<TrainJob | RefusedJob> {
   try {
-    return makeJob();
+    return await makeJob();
   } catch (error) {
     return { kind: "refused", failure: describeFailure(error) };
   }
@@ -124,8 +124,10 @@ function showWords(): Show {
   return { event, message, end, close };
 }
 
-function startText({ runDir, parameters, threads, ranks, step, steps }: TrainEvent & { type: "start" }): string {
-  const where = step > 0 ? `from step ${step} of ${steps}` : `${steps} steps`;
+function startText(started: TrainEvent & { type: "start" }): string {
+  const { runDir, parameters, threads, ranks, step, steps, initial } = started;
+  const beginning = initial === undefined ? `${steps} steps` : `${steps} steps from ${initial}`;
+  const where = step > 0 ? `from step ${step} of ${steps}` : beginning;
   const who = ranks > 1 ? `${ranks} ranks, ${threads} threads on the first` : `${threads} threads`;
   return `${runDir}: ${grouped(parameters)} parameters, ${where}, ${who}`;
 }

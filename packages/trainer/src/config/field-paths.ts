@@ -47,7 +47,7 @@ function allPaths(): string[] {
 function pathsOf(schema: z.ZodObject, prefix: string): string[] {
   return Object.entries(schema.shape).flatMap(([name, field]) => {
     const path = prefix + name;
-    const section = field instanceof z.ZodPrefault ? field.unwrap() : field;
+    const section = field instanceof z.ZodPrefault || field instanceof z.ZodExactOptional ? field.unwrap() : field;
     return section instanceof z.ZodObject ? [path, ...pathsOf(section, `${path}.`)] : [path];
   });
 }

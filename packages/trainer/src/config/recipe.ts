@@ -43,8 +43,18 @@ const dataSchema = z.strictObject({
   dir: path(),
   /** Share of each corpus by name, in any unit; by size when absent. */
   weights: z.record(folderName(), number(0, 1e9), { error: "a number for each corpus name" }).exactOptional(),
-  /** Tokens in a training sequence. */
+  /** Tokens in a training row. */
   seqLen: integer(1, 1_048_576),
+  /**
+   * How text comes into rows: whole documents that don't see each other, as many to a row as fit; one document or piece of
+   * it a row; or windows over the stream of all documents, which see each other.
+   */
+  packing: choice("packed", "padded", "stream").default("packed"),
+});
+
+const initSchema = z.strictObject({
+  /** A checkpoint, or a run's folder for its newest one. */
+  from: path(),
 });
 
 const optimSchema = z.strictObject({
@@ -104,10 +114,12 @@ const fieldsSchema = z.strictObject({
   name: folderName(),
   seed: integer(0, Number.MAX_SAFE_INTEGER).default(1),
   model: modelSchema,
+  /** Whose weights to begin with; random ones when absent. */
+  init: initSchema.exactOptional(),
   data: dataSchema,
   /** How several ranks work together; with one, nothing is exchanged. */
   distributed: distributedSchema.prefault({}),
-  /** Sequences in a micro-batch of one rank. */
+  /** Rows in a micro-batch of one rank. */
   batchSize: integer(1, 65_536),
   /** Micro-batches in a step of one rank. */
   gradAccumSteps: integer(1, 65_536).default(1),
@@ -143,7 +155,7 @@ export const recipeSchema = fieldsSchema.superRefine(addRelationIssues).transfor
 /** What a recipe may be written as: defaults left out. */
 export type RecipeInput = z.input<typeof recipeSchema>;
 
-/** A complete recipe: only `data.weights` and the `decaySteps` of a cosine schedule may be absent. */
+/** A complete recipe: only `init`, `data.weights` and the `decaySteps` of a cosine schedule may be absent. */
 export type Recipe = z.infer<typeof recipeSchema>;
 
 /** The field names and their types, for messages and overrides. */

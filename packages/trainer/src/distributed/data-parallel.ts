@@ -28,6 +28,13 @@ export interface ExchangeFigures {
   readonly quality?: MeasuredQuality;
 }
 
+/** What a step's loss is summed over. */
+export interface LossSize {
+  readonly lossTokens: number;
+  /** What the sum is divided by. */
+  readonly lossWeight: number;
+}
+
 /** What a rank tells the others before a step is made. */
 export interface Finding {
   readonly loss: number;
@@ -124,9 +131,11 @@ export class DataParallel {
     this.adopt();
   }
 
-  /** Loss tokens of all ranks. Blocks. */
-  totalOf(lossTokens: number): number {
-    return gather(this.#communicator, [lossTokens]).reduce((sum, [tokens]) => sum + (tokens as number), 0);
+  /** What the steps' losses of all ranks come to. Blocks. */
+  totalOf({ lossTokens, lossWeight }: LossSize): LossSize {
+    const all = gather(this.#communicator, [lossTokens, lossWeight]);
+    const total = (index: number) => all.reduce((sum, numbers) => sum + (numbers[index] as number), 0);
+    return { lossTokens: total(0), lossWeight: total(1) };
   }
 
   /**

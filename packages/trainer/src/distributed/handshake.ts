@@ -15,13 +15,20 @@ export interface RunStart {
   readonly kind: "new" | "resume";
   readonly recipe: Recipe;
   /** The checkpoint that the run goes on from, if there is one. */
-  readonly checkpoint?: { readonly step: number; readonly digest: string } | undefined;
+  readonly checkpoint?: CheckpointIdentity | undefined;
+  /** The checkpoint whose weights the run begins with, if there is one. */
+  readonly initial?: CheckpointIdentity | undefined;
+}
+
+interface CheckpointIdentity {
+  readonly step: number;
+  readonly digest: string;
 }
 
 /**
  * Refuses to start, on all ranks, unless all have the same software, recipe, data and checkpoint.
  *
- * Directories may differ from machine to machine: data are compared by their fingerprint.
+ * Directories may differ from machine to machine: data are compared by their fingerprint, initial weights by their digest.
  *
  * @throws CaiError `E_CONFIG` naming ranks and what differs; for recipes, the fields.
  */
@@ -38,7 +45,7 @@ export async function shakeHands(comm: Communicator, start: RunStart): Promise<v
   throw new CaiError("E_CONFIG", "train", `the ranks must agree before the first step, but do not:${reason}`);
 }
 
-function identityOf({ kind, recipe, checkpoint }: RunStart): Identity {
+function identityOf({ kind, recipe, checkpoint, initial }: RunStart): Identity {
   return {
     "version of @cai/trainer": packageVersion("@cai/trainer"),
     "version of @cai/native": packageVersion("@cai/native"),
@@ -50,14 +57,20 @@ function identityOf({ kind, recipe, checkpoint }: RunStart): Identity {
       .digest("hex")
       .slice(0, 12),
     data: readManifest(recipe.data.dir).fingerprint.slice(0, 12),
-    checkpoint: checkpoint ? `step ${checkpoint.step}, ${checkpoint.digest.slice(0, 12)}` : "none",
+    checkpoint: checkpointText(checkpoint),
+    "initial weights": checkpointText(initial),
   };
+}
+
+function checkpointText(checkpoint: CheckpointIdentity | undefined): string {
+  return checkpoint ? `step ${checkpoint.step}, ${checkpoint.digest.slice(0, 12)}` : "none";
 }
 
 /** A recipe without what may differ between machines. */
 function comparable(recipe: Recipe): object {
+  const { init: _from, ...rest } = recipe;
   const { dir: _, ...data } = recipe.data;
-  return { ...recipe, data };
+  return { ...rest, data };
 }
 
 /** The leaves of a JSON value by their paths, such as `optim.lr`. */

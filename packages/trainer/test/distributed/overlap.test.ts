@@ -3,6 +3,7 @@ import { memoryRanks, randomInts } from "@cai/test-utils";
 import { describe, expect, it } from "vitest";
 import { Arena } from "../../src/autograd/arena.js";
 import { type Parameter, Tape } from "../../src/autograd/tape.js";
+import { causalBatch } from "../../src/data/index.js";
 import { planBuckets } from "../../src/distributed/buckets.js";
 import { OverlappedExchange } from "../../src/distributed/exchange.js";
 import type { FlatRange } from "../../src/distributed/held-values.js";
@@ -14,9 +15,9 @@ const seqLen = 8;
 /** A recorded forward pass of a model on one sequence. */
 function recorded(model: Transformer) {
   const tape = new Tape(new Arena(), { recording: true });
-  const [tokens, targets] = [randomInts(seqLen, 37, 1), randomInts(seqLen, 37, 2)];
+  const batch = causalBatch(randomInts(seqLen, 37, 1), randomInts(seqLen, 37, 2), seqLen);
   const options = { chunkRows: 256, chunkVocab: 0, softcap: model.config.logitSoftcap, gradScale: 1 };
-  model.loss(tape, { tokens, batchSize: 1 }, targets, options);
+  model.loss(tape, batch, options);
   return tape;
 }
 

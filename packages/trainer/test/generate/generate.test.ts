@@ -1,26 +1,21 @@
-import { intTensor } from "@cai/native";
 import { expectAllClose, randomInts } from "@cai/test-utils";
+import { VisibilityMask } from "@cai/visibility-mask";
 import { describe, expect, it } from "vitest";
-import { Arena } from "../../src/autograd/arena.js";
-import { Tape } from "../../src/autograd/tape.js";
+import { Decoder } from "../../src/generate/decoder.js";
 import { generateTokens } from "../../src/generate/generate.js";
-import { KeyValueCache } from "../../src/generate/key-value-cache.js";
 import type { Transformer } from "../../src/model/transformer.js";
 import { Trainer } from "../../src/trainer.js";
 import { referenceLogits } from "../support/reference-transformer.js";
 import { architectures, tinyRecipe } from "../support/tiny-recipe.js";
 
-/** The logits behind each part of a sequence that is fed to a cache in `parts`. */
+/** The logits behind each part of a sequence that is read in `parts`. */
 function cachedLogits(model: Transformer, parts: readonly Int32Array[]): number[][] {
-  const cache = new KeyValueCache(model.config, 16);
+  const decoder = new Decoder(model, VisibilityMask.causal(16));
+  let read = 0;
   return parts.map((part) => {
-    const positions = Int32Array.from(part, (_, i) => cache.length + i);
-    const tape = new Tape(new Arena(), { recording: false });
-    const logits = model.nextLogits(tape, part, intTensor(positions, [1, part.length]), (layer, qkv) =>
-      cache.attend(tape, layer, qkv),
-    );
-    cache.advance(part.length);
-    return [...logits.data];
+    const slots = part.map((_, i) => read + i);
+    read += part.length;
+    return [...decoder.read(part, slots, 1).data];
   });
 }
 
@@ -34,6 +29,46 @@ describe.each(Object.entries(architectures))("generation: %s", (_, architecture)
     for (const [part, position] of [4, 5, 9, 11].entries()) {
       expectAllClose(logits[part] ?? [], expected[position] ?? [], { rtol: 1e-4, atol: 2e-5 });
     }
+  });
+});
+
+describe("a key-value cache", () => {
+  const { model, recipe } = new Trainer(tinyRecipe(architectures["relu², multi-query, windowed"]));
+  const weights = new Map(model.parameters.views(model.parameters.values));
+  const lastLogits = (tokens: readonly number[]) => referenceLogits(recipe.model, weights, tokens).at(-1) ?? [];
+
+  it("reads one token of each of several sequences at once", () => {
+    const prompt = [1, 2, 3, 4, 5];
+    const decoder = new Decoder(model, VisibilityMask.beams({ promptLength: 5, beams: 3, length: 2 }));
+    decoder.readPrompt(prompt);
+    const steps = [
+      { tokens: [6, 7, 8], slots: [5, 7, 9], paths: [[6], [7], [8]] },
+      // In any order, and without the first.
+      {
+        tokens: [9, 10],
+        slots: [10, 8],
+        paths: [
+          [8, 9],
+          [7, 10],
+        ],
+      },
+    ];
+    for (const { tokens, slots, paths } of steps) {
+      const logits = decoder.read(Int32Array.from(tokens), Int32Array.from(slots));
+      const expected = paths.flatMap((path) => lastLogits([...prompt, ...path]));
+      expectAllClose(logits.data, expected, { rtol: 1e-4, atol: 2e-5 });
+    }
+  });
+
+  it("goes on from copied slots as from its own", () => {
+    const shape = { promptLength: 2, beams: 2, length: 3 };
+    const decoder = new Decoder(model, VisibilityMask.beams(shape));
+    decoder.readPrompt([1, 2]);
+    decoder.read(Int32Array.of(3), Int32Array.of(2));
+    decoder.read(Int32Array.of(4), Int32Array.of(3));
+    decoder.cache.copy(2, 5, 2);
+    const { data } = decoder.read(Int32Array.of(5), Int32Array.of(7));
+    expectAllClose(data, lastLogits([1, 2, 3, 4, 5]), { rtol: 1e-4, atol: 2e-5 });
   });
 });
 

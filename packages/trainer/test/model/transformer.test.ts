@@ -1,5 +1,6 @@
 import { expectAllClose, randomFloats, randomInts } from "@cai/test-utils";
 import { describe, expect, it } from "vitest";
+import { causalBatch } from "../../src/data/index.js";
 import { Trainer } from "../../src/trainer.js";
 import { referenceLogits, referenceLoss } from "../support/reference-transformer.js";
 import { architectures, tinyRecipe } from "../support/tiny-recipe.js";
@@ -11,7 +12,7 @@ function batch(seed = 1) {
   const targets = randomInts(batchSize * seqLen, vocabSize, seed + 1);
   targets[3] = -1;
   targets[20] = -1;
-  return { tokens, targets, lossTokens: targets.length - 2 };
+  return causalBatch(tokens, targets, seqLen);
 }
 
 /** Gains and biases away from one and zero, where a mistake in them would hide. */
@@ -30,15 +31,15 @@ describe.each(Object.entries(architectures))("transformer: %s", (_, model) => {
   it("has the loss that the definitions give in double precision", () => {
     const trainer = new Trainer(tinyRecipe(model));
     scatterConstants(trainer);
-    const { tokens, targets, lossTokens } = batch();
+    const data = batch();
     let expected = 0;
     for (let row = 0; row < batchSize; row++) {
       const span = [row * seqLen, (row + 1) * seqLen] as const;
-      const logits = referenceLogits(trainer.recipe.model, trainer.parameters(), tokens.subarray(...span));
-      expected += referenceLoss(logits, targets.subarray(...span));
+      const logits = referenceLogits(trainer.recipe.model, trainer.parameters(), data.tokens.subarray(...span));
+      expected += referenceLoss(logits, data.targets.subarray(...span));
     }
     // Two layers of float32 products, each rounding to 6e-8 of values near one.
-    expectAllClose([trainer.evaluate({ tokens, targets, lossTokens })], [expected], { rtol: 5e-6 });
+    expectAllClose([trainer.evaluate(data)], [expected], { rtol: 5e-6 });
   });
 
   it("has gradients that predict how the loss moves, tensor by tensor", () => {

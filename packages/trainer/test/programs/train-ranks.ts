@@ -3,8 +3,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Communicator, launchedBy, openMpi, singleProcess } from "@cai/native";
 import { randomInts } from "@cai/test-utils";
+import { causalBatch, type MicroBatch } from "../../src/data/index.js";
 import type { FlatRange } from "../../src/distributed/held-values.js";
-import { type MicroBatch, type StepResult, Trainer } from "../../src/trainer.js";
+import { type StepResult, Trainer } from "../../src/trainer.js";
 import { tinyRecipe } from "../support/tiny-recipe.js";
 
 /** What one rank is to do; the same for all. */
@@ -44,7 +45,7 @@ function microBatch(index: number, empty: readonly number[]): MicroBatch {
   const tokens = randomInts(3 * seqLen, 37, index);
   const targets = randomInts(3 * seqLen, 37, 1000 + index);
   targets.fill(-1, 0, empty.includes(index) ? targets.length : (index * 5) % 17);
-  return { tokens, targets, lossTokens: targets.filter((target) => target >= 0).length };
+  return causalBatch(tokens, targets, seqLen);
 }
 
 function hashOf(trainer: Trainer): string {

@@ -21,9 +21,14 @@ const heads = fc.record({
   D: fc.integer({ min: 1, max: 20 }),
 });
 
-/** A comb of replies: every `step`th token hangs on one of the path's first three, the others on the one before them. */
+/** Replies of `step` tokens each; every other one answers the third token of the one before it, the rest begin anew. */
 const comb = (seqLen: number, step: number) =>
-  VisibilityMask.tree(Array.from({ length: seqLen }, (_, i) => (i > 0 && i % step === 0 ? i % 3 : i - 1)));
+  VisibilityMask.tree(
+    Array.from({ length: seqLen }, (_, i) => {
+      if (i % step > 0) return i - 1;
+      return (i / step) % 2 === 1 ? i - step + 2 : -1;
+    }),
+  );
 
 /** Wide enough for whole tiles to be skipped, and of awkward sizes. */
 const wide: Record<string, VisibilityMask> = {

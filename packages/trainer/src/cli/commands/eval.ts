@@ -1,8 +1,8 @@
 import { CaiError } from "@cai/native";
 import { Command } from "commander";
-import { evalBatches, readManifest, type Split } from "../../data/index.js";
+import { evalBatches, type Split } from "../../data/index.js";
 import { evaluate } from "../../evaluate.js";
-import { type LoadedModel, loadModel } from "../../load-model.js";
+import { loadModel, requireSameTokenizer } from "../../load-model.js";
 import { columns, grouped, numberOption, print } from "../output.js";
 
 interface Options {
@@ -22,10 +22,9 @@ export function evalCommand(): Command {
     .option("--json", "print one JSON object")
     .addHelpText("after", "\nExample:\n  $ cai eval runs/start --json")
     .action(async (path: string, options: Options) => {
-      const model = await loadModel(path);
-      const { checkpoint, trainer } = model;
+      const { checkpoint, trainer } = await loadModel(path);
       const dir = options.data ?? checkpoint.recipe.data.dir;
-      requireSameTokenizer(model, dir);
+      requireSameTokenizer(checkpoint, dir);
       const { seqLen } = checkpoint.recipe.data;
       const { batchSize } = checkpoint.recipe;
       const split = splitOf(options.split);
@@ -46,15 +45,4 @@ export function evalCommand(): Command {
 function splitOf(name: string): Split {
   if (name === "val" || name === "train") return name;
   throw new CaiError("E_ARGUMENT", "eval", `--split: expected val or train, got ${JSON.stringify(name)}`);
-}
-
-/** Losses over other tokens than the model's mean nothing. */
-function requireSameTokenizer({ checkpoint, tokenizer }: LoadedModel, dir: string): void {
-  if (readManifest(dir).tokenizer.sha256 === tokenizer.sha256) return;
-  throw new CaiError(
-    "E_CONFIG",
-    "eval",
-    `${dir} was prepared with another tokenizer than ${checkpoint.dir} has: prepare it with ` +
-      `\`cai prepare --tokenizer ${checkpoint.dir}/tokenizer.json\``,
-  );
 }

@@ -1,0 +1,40 @@
+import { CaiError } from "@cai/native";
+import type { RecipeInput } from "../config/recipe.js";
+import { readManifest } from "../data/manifest.js";
+import type { RecipeParams } from "./params.js";
+
+const batchSize = 8;
+const epochs = 3;
+/** Of the peak rate that the model was pretrained with. */
+const rateShare = 0.2;
+
+/**
+ * Supervised fine-tuning on conversations: the model of a checkpoint, its longest sequences, about three passes over the
+ * data at a fifth of the rate that it was pretrained with.
+ *
+ * @throws CaiError `E_CONFIG` without a checkpoint; `E_IO`, `E_FORMAT` when the prepared data can't be read: their size
+ *   decides about the steps.
+ */
+export function chat({ dataDir, from }: RecipeParams): RecipeInput {
+  if (!from) {
+    const example = "`cai train chat --from runs/start --data data`";
+    throw new CaiError("E_CONFIG", "recipe", `chat goes on from a trained model: name its run, as in ${example}`);
+  }
+  const { model, optim } = from.recipe;
+  const seqLen = model.maxSeqLen;
+  const stepsInEpoch = readManifest(dataDir).totals.train.tokens / (batchSize * seqLen);
+  const steps = Math.max(1, Math.ceil(epochs * stepsInEpoch));
+  const tenth = Math.ceil(steps / 10);
+  return {
+    name: "chat",
+    model,
+    data: { dir: dataDir, seqLen },
+    batchSize,
+    steps,
+    optim: { lr: rateShare * optim.lr, weightDecay: 0.01 },
+    schedule: { kind: "cosine", warmupSteps: tenth },
+    evalEvery: 2 * tenth,
+    evalBatches: 0,
+    checkpointEvery: 2 * tenth,
+  };
+}
