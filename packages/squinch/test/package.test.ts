@@ -5,7 +5,7 @@ describePackage({
   name: "@cai/squinch",
   root: fileURLToPath(new URL("..", import.meta.url)),
   op: "squinch",
-  mostBytes: 34_000,
+  mostBytes: { "*": 34_000 },
   program: `
     const x = Float32Array.from({ length: 20 }, (_, i) => Math.sin(i));
     const bytes = library.encode(x, { gain: true });

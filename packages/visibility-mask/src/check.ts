@@ -1,11 +1,13 @@
-import { checkArray, checkLength, describe } from "@cai/portable/arguments";
+import { checkArray, checkLength, checkOptions, describe } from "@cai/portable/arguments";
 import type { MaskArrays } from "./mask.js";
 import { refuse, refuseToken } from "./refuse.js";
 
 const op = "visibilityMask";
 
 /** Checks everything about a mask's arrays in O(n). @returns T, the tokens of a row. */
-export function checkMask({ start, limit, positions, batchSize = 1, allowBlind = false }: MaskArrays): number {
+export function checkMask(arrays: MaskArrays): number {
+  checkOptions(arrays, op);
+  const { start, limit, positions, batchSize = 1, allowBlind = false } = arrays;
   checkArray(start, "start", ["Int32Array"], op);
   checkArray(limit, "limit", ["Int32Array"], op);
   checkLength(limit, "limit", start.length, "those of start", op);

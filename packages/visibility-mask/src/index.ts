@@ -16,7 +16,7 @@ export {
   conversationsFrom,
   isTreeMessage,
 } from "./chat/conversations.js";
-export type { ChatRole } from "./chat/roles.js";
+export { type ChatRole, chatRoles } from "./chat/roles.js";
 export { type ChatEncoding, type ChatTemplate, chatTemplates } from "./chat/template.js";
 export { type ChatPrompt, chatPrompt, type TokenizeChatOptions, tokenizeChat } from "./chat/tokenize.js";
 export type { CuSeqlens } from "./convert/cu-seqlens.js";

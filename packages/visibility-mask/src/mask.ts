@@ -59,12 +59,11 @@ export class VisibilityMask {
    *   range, whose position is negative, or that sees nobody.
    */
   constructor(arrays: MaskArrays) {
-    const { batchSize = 1 } = arrays;
-    this.batchSize = batchSize;
+    this.seqLen = checkMask(arrays);
+    this.batchSize = arrays.batchSize ?? 1;
     this.start = arrays.start;
     this.limit = arrays.limit;
     this.positions = arrays.positions;
-    this.seqLen = checkMask(arrays);
   }
 
   /** One causal document of T tokens: start j, limit T. */

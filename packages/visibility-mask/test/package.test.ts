@@ -5,7 +5,7 @@ describePackage({
   name: "@cai/visibility-mask",
   root: fileURLToPath(new URL("..", import.meta.url)),
   op: "visibilityMask",
-  mostBytes: 42_000,
+  mostBytes: { "*": 48_000, "{ VisibilityMask }": 19_000, "{ VisibilityMask, attention }": 28_000 },
   program: `
     const { tokens, mask } = library.packDocuments([[1, 2, 3], [4, 5]], { seqLen: 6 });
     const tensor = (phase) => ({
