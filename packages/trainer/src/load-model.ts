@@ -1,8 +1,8 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CaiError } from "@cai/native";
 import { type LoadedCheckpoint, loadCheckpoint } from "./checkpoint/index.js";
-import { readManifest, Tokenizer } from "./data/index.js";
+import { type ChatForm, chatFormSchema, readManifest, Tokenizer } from "./data/index.js";
 import { newestCheckpoint } from "./run-folder.js";
 import { Trainer } from "./trainer.js";
 import { loadWeights } from "./training-state.js";
@@ -20,6 +20,8 @@ export interface LoadedModel {
   readonly checkpoint: LoadedCheckpoint;
   readonly trainer: Trainer;
   readonly tokenizer: Tokenizer;
+  /** How conversations are spelled to it; absent where it was trained on none. */
+  readonly chat?: ChatForm | undefined;
 }
 
 /** Loads the model of a run's newest checkpoint, or of one checkpoint. @throws CaiError `E_IO`, `E_FORMAT`. */
@@ -27,7 +29,18 @@ export async function loadModel(path: string): Promise<LoadedModel> {
   const checkpoint = await openCheckpoint(path);
   const trainer = new Trainer(checkpoint.recipe);
   await loadWeights(checkpoint, trainer.parameters());
-  return { checkpoint, trainer, tokenizer: Tokenizer.load(join(checkpoint.dir, "tokenizer.json")) };
+  const tokenizer = Tokenizer.load(join(checkpoint.dir, "tokenizer.json"));
+  return { checkpoint, trainer, tokenizer, chat: readChatForm(checkpoint.dir) };
+}
+
+function readChatForm(dir: string): ChatForm | undefined {
+  const path = join(dir, "chat.json");
+  if (!existsSync(path)) return undefined;
+  try {
+    return chatFormSchema.parse(JSON.parse(readFileSync(path, "utf8")));
+  } catch (cause) {
+    throw new CaiError("E_FORMAT", "checkpoint", `${path} is of another version`, { cause });
+  }
 }
 
 /** Other tokens than the model's mean nothing to it. @throws CaiError `E_CONFIG` where `dir` was prepared with others. */

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { CaiError, type Communicator, setThreads, singleProcess, threads } from "@cai/native";
 import { discardCheckpointsAfter } from "./checkpoint/index.js";
 import type { Recipe } from "./config/index.js";
-import { BatchLoader, evalBatches } from "./data/index.js";
+import { BatchLoader, evalBatches, readManifest } from "./data/index.js";
 import { ExchangeFigures } from "./distributed/exchange-figures.js";
 import { shakeHands } from "./distributed/handshake.js";
 import { gatherHolders } from "./distributed/held-state.js";
@@ -66,7 +66,7 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
   if (recipe.threads === 0) setThreads(await threadShare(ranks));
   const counters: Counters = { tokens: 0, skippedSteps: 0, skippedInARow: 0 };
   const { data, batchSize } = recipe;
-  const { batches, codecs, tokenizer, metrics } = await together(ranks, async () => {
+  const { batches, codecs, tokenizer, chat, metrics } = await together(ranks, async () => {
     const restored = checkpoint && (await restoreTrainingState(checkpoint, { trainer, holders, counters }));
     if (initial) await loadWeights(initial, trainer.parameters());
     const position = restored && { state: restored.data };
@@ -77,6 +77,7 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
       batches: loader,
       codecs: restored?.codecs,
       tokenizer: readFileSync(join(data.dir, "tokenizer.json"), "utf8"),
+      chat: readManifest(data.dir).chat,
       metrics: isFirst ? new MetricsWriter(runDir, step) : undefined,
     };
   });
@@ -116,7 +117,8 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
 
       if (isLast || isDue(step, recipe.checkpointEvery)) {
         metrics?.sync();
-        directory = await saveTrainingState(runDir, step, { trainer, holders, batches, counters, tokenizer });
+        const parts = { trainer, holders, batches, counters, tokenizer, chat };
+        directory = await saveTrainingState(runDir, step, parts);
         if (directory !== undefined) onEvent({ type: "checkpoint", step, directory });
       }
       await nextTurn();

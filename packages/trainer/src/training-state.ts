@@ -6,7 +6,7 @@ import {
   saveCheckpoint,
   type TensorSource,
 } from "./checkpoint/index.js";
-import type { BatchLoader, LoaderState } from "./data/index.js";
+import type { BatchLoader, ChatForm, LoaderState } from "./data/index.js";
 import { type HeldName, type HolderTable, offerOf, streamedByRank, streamedRange } from "./distributed/held-state.js";
 import { holdings } from "./distributed/placement.js";
 import { type Leader, ledByRankZero } from "./distributed/rank-zero.js";
@@ -54,6 +54,8 @@ export interface TrainingParts {
   readonly counters: Counters;
   /** The content of tokenizer.json, so that a checkpoint is complete by itself. */
   readonly tokenizer: string;
+  /** How conversations are spelled, where there are any among the data: to talk to the model. */
+  readonly chat?: ChatForm | undefined;
 }
 
 /**
@@ -74,7 +76,7 @@ export async function saveTrainingState(
 }
 
 function contentOf(step: number, parts: TrainingParts, leader: Leader): CheckpointContent {
-  const { trainer, holders, batches, counters, tokenizer } = parts;
+  const { trainer, holders, batches, counters, tokenizer, chat } = parts;
   const { recipe, optimizer } = trainer;
   const exchange = exchangeOf(parts);
   const places = trainer.model.parameters.places();
@@ -95,6 +97,7 @@ function contentOf(step: number, parts: TrainingParts, leader: Leader): Checkpoi
     recipe,
     config: huggingFaceConfig(recipe.model),
     tokenizer,
+    chat,
   };
 }
 

@@ -1,12 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installedFamilies } from "@cai/test-utils";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkpointDigest } from "../src/checkpoint/index.js";
 import { resolveRecipe } from "../src/config/index.js";
-import { BatchLoader } from "../src/data/index.js";
+import { BatchLoader, readManifest } from "../src/data/index.js";
 import { gatherHolders } from "../src/distributed/held-state.js";
 import { readMetrics } from "../src/metrics/index.js";
 import { recipeByName } from "../src/recipes/index.js";
@@ -31,6 +31,42 @@ beforeAll(async () => {
 }, 60_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("cai prepare", () => {
+  it("takes conversations beside texts, and the tokenizer of a run, a checkpoint or a prepared directory", async () => {
+    const turns = ["Who blows?", "She does."].map((content, i) => ({ role: i === 0 ? "user" : "assistant", content }));
+    writeFileSync(at("chats.jsonl"), `${JSON.stringify({ messages: turns })}\n`.repeat(3));
+    const run = at("whole");
+    const sha256s = await Promise.all(
+      [run, join(run, "checkpoints", "step-00000010"), at("data"), at("data", "tokenizer.json")].map(
+        async (path, i) => {
+          const inputs = ["--conversations", `chats=${at("chats.jsonl")}`, "--corpus", `texts=${at("texts")}`];
+          const words = ["prepare", ...inputs, "--tokenizer", path, "--out", at(`chats-${i}`), "--json"];
+          const { code, stdout } = await cai([...words, "--loss-roles", "user,assistant"]);
+          expect(code).toBe(0);
+          const { tokenizer, chat, corpora } = JSON.parse(stdout);
+          expect(chat).toMatchObject({ template: { name: "plain" }, lossRoles: ["user", "assistant"] });
+          expect(corpora.map(({ kind }: { kind: string }) => kind)).toEqual(["text", "conversations"]);
+          return tokenizer.sha256;
+        },
+      ),
+    );
+    expect(new Set(sha256s)).toEqual(new Set([readManifest(at("data")).tokenizer.sha256]));
+  });
+
+  it("says what a template or a role may be, and what is missing", async () => {
+    const words = ["prepare", "--conversations", "chats=x.jsonl", "--out", at("none")];
+    const wrong = [
+      [["--template", "jinja"], '--template: expected one of plain, chatml, got "jinja"'],
+      [["--loss-roles", "user,bot"], '--loss-roles: expected one of system, user, assistant, tool, got "bot"'],
+      [["--conversations", "x.jsonl"], '--conversations: expected name=path, got "x.jsonl"'],
+    ] as const;
+    for (const [more, message] of wrong) {
+      expect(await cai([...words, ...more])).toMatchObject({ code: 2, stderr: expect.stringContaining(message) });
+    }
+    expect(await cai(["prepare"])).toMatchObject({ code: 2, stderr: expect.stringContaining("at least one") });
+  });
+});
 
 describe("cai train", () => {
   it("leaves recipe, metrics, summary, report and checkpoints in the run folder", () => {

@@ -1,7 +1,7 @@
 import { expectAllClose, randomInts } from "@cai/test-utils";
 import { VisibilityMask } from "@cai/visibility-mask";
 import { describe, expect, it } from "vitest";
-import { causalBatch, type MicroBatch } from "../src/data/index.js";
+import { causalBatch, joinBatches, type MicroBatch, treeBatch } from "../src/data/index.js";
 import { Trainer } from "../src/trainer.js";
 import { architectures, tinyRecipe } from "./support/tiny-recipe.js";
 
@@ -31,6 +31,14 @@ function expectSameStep(one: readonly MicroBatch[], other: readonly MicroBatch[]
     expectAllClose(data, b?.gradients.get(name)?.data ?? [], { rtol: 1e-4, atol: 1e-6 });
   }
 }
+
+/** 5 8 [3 9 | 2 4 6] and padding: two texts that begin alike, so that their second token counts twice. */
+const tree = treeBatch(
+  Int32Array.of(5, 8, 3, 9, 2, 4, 6, 0),
+  VisibilityMask.concat([VisibilityMask.sharedPrompt(2, [2, 3])], { seqLen }),
+  Int32Array.of(-1, 0, 1, 2, 1, 4, 5, -1),
+  Float32Array.of(0, 2, 1, 1, 1, 1, 1, 0),
+);
 
 describe("Trainer", () => {
   it("learns a repeated batch by heart", () => {
@@ -77,25 +85,13 @@ describe("Trainer", () => {
   });
 
   it.each(Object.entries(architectures))("learns from a tree what its branches teach apart: %s", (_, model) => {
-    // 5 8 [3 9 | 2 4 6], both branches positioned after the same prompt.
-    const tree: MicroBatch = {
-      tokens: Int32Array.of(5, 8, 3, 9, 2, 4, 6, 0),
-      mask: new VisibilityMask({
-        start: Int32Array.of(0, 1, 2, 3, 4, 5, 6, 0),
-        limit: Int32Array.of(7, 7, 4, 4, 7, 7, 7, 0),
-        positions: Int32Array.of(0, 1, 2, 3, 2, 3, 4, 0),
-      }),
-      rows: Int32Array.of(0, 1, 1, 2, 4, 5),
-      targets: Int32Array.of(8, 3, 2, 9, 4, 6),
-      weights: Float32Array.of(2, 1, 1, 1, 1, 1),
-      lossTokens: 6,
-      lossWeight: 7,
-    };
     const apart = [
       causalBatch(Int32Array.of(5, 8, 3, 9), Int32Array.of(8, 3, 9, -1), 4),
       causalBatch(Int32Array.of(5, 8, 2, 4, 6), Int32Array.of(8, 2, 4, 6, -1), 5),
     ];
     expectSameStep([tree], apart, model);
+    const beside = batchOf(2, 3, [4]);
+    expectSameStep([joinBatches([beside, tree])], [tree, beside], model);
   });
 
   it("takes no more memory for another number of terms", () => {

@@ -16,7 +16,7 @@ export {
   conversationsFrom,
   isTreeMessage,
 } from "./chat/conversations.js";
-export type { ChatRole } from "./chat/roles.js";
+export { type ChatRole, chatRoles } from "./chat/roles.js";
 export { type ChatEncoding, type ChatTemplate, chatTemplates } from "./chat/template.js";
 export { type ChatPrompt, chatPrompt, type TokenizeChatOptions, tokenizeChat } from "./chat/tokenize.js";
 export type { CuSeqlens } from "./convert/cu-seqlens.js";
@@ -26,6 +26,12 @@ export type { DrawOptions, Span } from "./draw/grid.js";
 export { type MaskArrays, type ViewOptions, VisibilityMask } from "./mask.js";
 export { bestFitDecreasing } from "./pack/best-fit.js";
 export type { ConversationTree, ConversationTurn } from "./pack/conversation-tree.js";
+export {
+  type ConversationOptions,
+  conversationRows,
+  type PackedConversations,
+  packConversations,
+} from "./pack/conversations.js";
 export { type CutOptions, cutDocument, type Piece } from "./pack/cut.js";
 export { type DocumentOptions, type DocumentPlace, type PackedDocuments, packDocuments } from "./pack/documents.js";
 export { type PackedArrays, type PackedBatch, type PackedRow, stackRows } from "./pack/rows.js";

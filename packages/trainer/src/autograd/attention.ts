@@ -1,5 +1,5 @@
-import { attentionBackward, attentionForward, type FloatTensor, type IntTensor, intTensor, rotary } from "@cai/native";
-import type { VisibilityMask } from "@cai/visibility-mask";
+import { type FloatTensor, type IntTensor, intTensor, rotary } from "@cai/native";
+import { attentionBackward, attentionForward, type VisibilityMask } from "@cai/visibility-mask";
 import { headsView } from "./columns.js";
 import type { Tape, Variable } from "./tape.js";
 
@@ -11,16 +11,12 @@ export interface HeadLayout {
   headDim: number;
 }
 
-export interface LogitOptions {
-  headDim: number;
+export interface AttentionOptions extends Omit<HeadLayout, "batchSize"> {
+  mask: VisibilityMask;
   /** Tokens that a query sees, itself included; 0 for all. */
   window: number;
   /** tanh soft-cap of the logits; 0 for none. */
   softcap: number;
-}
-
-export interface AttentionOptions extends Omit<HeadLayout, "batchSize">, LogitOptions {
-  mask: VisibilityMask;
 }
 
 export function queryHeads(qkv: FloatTensor, layout: HeadLayout): FloatTensor {
@@ -35,39 +31,20 @@ export function valueHeads(qkv: FloatTensor, layout: HeadLayout): FloatTensor {
   return headsView(qkv, layout, layout.numHeads + layout.numKvHeads, layout.numKvHeads);
 }
 
-/** The native options of how logits are formed. */
-export function logitSettings({ headDim, window, softcap }: LogitOptions) {
-  return {
-    scale: 1 / Math.sqrt(headDim),
-    ...(window > 0 && { window }),
-    ...(softcap > 0 && { softcap }),
-  };
-}
-
 /** int32 [B, T], where they are not simply 0 to T − 1. */
 export function positionsOf({ positions, batchSize, seqLen }: VisibilityMask): IntTensor | undefined {
   return positions && intTensor(positions, [batchSize, seqLen]);
 }
 
-function maskSettings(mask: VisibilityMask) {
-  const shape = [mask.batchSize, mask.seqLen];
-  const positions = positionsOf(mask);
-  return {
-    start: intTensor(mask.start, shape),
-    limit: intTensor(mask.limit, shape),
-    ...(positions && { queryPositions: positions, keyPositions: positions }),
-  };
-}
-
 /** softmax(q·kᵀ / sqrt(D)) · v over what the mask shows, for every head: qkv [B·T, (H + 2K) · D] gives [B·T, H · D]. */
 export function attention(tape: Tape, qkv: Variable, options: AttentionOptions): Variable {
-  const { mask, numHeads, headDim } = options;
+  const { mask, numHeads, headDim, window, softcap } = options;
   const { batchSize } = mask;
   const layout = { ...options, batchSize };
   const rows = qkv.value.shape[0] as number;
   const out = tape.variable([rows, numHeads * headDim]);
   const lse = tape.arena.take([batchSize, numHeads, rows / batchSize]);
-  const settings = { ...logitSettings(options), ...maskSettings(mask) };
+  const settings = { mask, window, softcap };
   const heads = (fused: FloatTensor) =>
     [queryHeads(fused, layout), keyHeads(fused, layout), valueHeads(fused, layout)] as const;
   const all = (matrix: FloatTensor) => headsView(matrix, layout, 0, numHeads);

@@ -33,7 +33,9 @@ export interface CheckpointContent {
   /** The content of config.json. */
   readonly config: object;
   /** The text of tokenizer.json, to make the folder complete by itself. */
-  readonly tokenizer?: string;
+  readonly tokenizer?: string | undefined;
+  /** The content of chat.json: how conversations are spelled to the model. */
+  readonly chat?: object | undefined;
 }
 
 const temporaryPrefix = ".tmp-";
@@ -101,6 +103,9 @@ async function writeContent(dir: string, content: CheckpointContent): Promise<vo
   files["config.json"] = await writeText(join(dir, "config.json"), JSON.stringify(content.config, null, 2));
   if (content.tokenizer !== undefined) {
     files["tokenizer.json"] = await writeText(join(dir, "tokenizer.json"), content.tokenizer);
+  }
+  if (content.chat !== undefined) {
+    files["chat.json"] = await writeText(join(dir, "chat.json"), JSON.stringify(content.chat, null, 2));
   }
   const manifest: Manifest = { format: formatName, version: formatVersion, step: content.step, files };
   await writeText(join(dir, manifestName), JSON.stringify(manifest, null, 2));

@@ -1,6 +1,7 @@
 import { isCaiError } from "@cai/native";
 import { Command, CommanderError } from "commander";
 import { createConsola } from "consola";
+import { chatCommand } from "./commands/chat.js";
 import { evalCommand } from "./commands/eval.js";
 import { generateCommand } from "./commands/generate.js";
 import { infoCommand } from "./commands/info.js";
@@ -11,6 +12,8 @@ import { exitCodeOf, exitCodes } from "./exit-codes.js";
 
 /** Words for people go to stderr: stdout carries what was asked for and nothing else. */
 const words = createConsola({ stdout: process.stderr, stderr: process.stderr });
+
+const commands = [prepareCommand, trainCommand, resumeCommand, evalCommand, generateCommand, chatCommand, infoCommand];
 
 const exitCodeHelp = `
 Exit codes: 0 done, 1 internal fault, 2 bad arguments or recipe, 3 bad file, 4 diverged, 5 no backend or memory,
@@ -26,7 +29,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     .description("Pretrain, evaluate and sample transformer language models.")
     .addHelpText("after", exitCodeHelp)
     .exitOverride();
-  for (const command of [prepareCommand, trainCommand, resumeCommand, evalCommand, generateCommand, infoCommand]) {
+  for (const command of commands) {
     program.addCommand(command(finish).exitOverride());
   }
   try {

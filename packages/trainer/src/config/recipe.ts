@@ -43,8 +43,13 @@ const dataSchema = z.strictObject({
   dir: path(),
   /** Share of each corpus by name, in any unit; by size when absent. */
   weights: z.record(folderName(), number(0, 1e9), { error: "a number for each corpus name" }).exactOptional(),
-  /** Tokens in a training sequence. */
+  /** Tokens in a training row. */
   seqLen: integer(1, 1_048_576),
+  /**
+   * How text comes into rows: whole documents that don't see each other, as many to a row as fit; one document or piece of
+   * it a row; or windows over the stream of all documents, which see each other.
+   */
+  packing: choice("packed", "padded", "stream").default("packed"),
 });
 
 const initSchema = z.strictObject({
@@ -114,7 +119,7 @@ const fieldsSchema = z.strictObject({
   data: dataSchema,
   /** How several ranks work together; with one, nothing is exchanged. */
   distributed: distributedSchema.prefault({}),
-  /** Sequences in a micro-batch of one rank. */
+  /** Rows in a micro-batch of one rank. */
   batchSize: integer(1, 65_536),
   /** Micro-batches in a step of one rank. */
   gradAccumSteps: integer(1, 65_536).default(1),

@@ -35,6 +35,7 @@ const longestFit = 1 << 20;
  * Both are counted on the whole training split, over the same stream that {@link evalBatches} gives: a document's first
  * token follows an end of text. The discounts are fitted on every twentieth training document while it is not yet
  * counted; validation documents are read only for the final figures. Nats include the ends of text, bytes do not.
+ * Conversations are left out.
  *
  * @param dir a directory that {@link prepareCorpora} wrote, with documents in its validation split
  * @param onChunk called every so many tokens: it takes minutes for a large directory.
@@ -70,7 +71,7 @@ function measure(symbols: number, scan: Scan, manifest: Manifest): BaselineRepor
   scan("val", (context, symbol) => {
     nats -= Math.log(model.probability(context, symbol));
   });
-  const { tokens, bytes } = manifest.totals.val;
+  const { tokens, bytes } = textTotals(manifest);
   const natsPerToken = nats / tokens;
   return {
     natsPerToken,
@@ -81,6 +82,13 @@ function measure(symbols: number, scan: Scan, manifest: Manifest): BaselineRepor
   };
 }
 
+/** Conversations are predicted in parts only, which no count over a stream can be held against. */
+function textTotals({ corpora }: Manifest): { tokens: number; bytes: number } {
+  const vals = corpora.filter(({ kind }) => kind === "text").map(({ splits }) => splits.val);
+  const sum = (field: "tokens" | "bytes") => vals.reduce((total, val) => total + val[field], 0);
+  return { tokens: sum("tokens"), bytes: sum("bytes") };
+}
+
 const chunkTokens = 1 << 16;
 
 interface PreparedText {
@@ -89,12 +97,13 @@ interface PreparedText {
   readonly onChunk: () => void;
 }
 
-/** Every token of a split with the one before it; documents are counted through all corpora. */
+/** Every token of a split's documents with the one before it; documents are counted through all corpora. */
 function forEachPair({ dir, manifest, onChunk }: PreparedText, split: Split, visit: Visit): void {
   const { endOfText } = manifest.tokenizer;
   const chunk = new Int32Array(chunkTokens);
   let document = 0;
-  for (const { name } of manifest.corpora) {
+  for (const { name, kind } of manifest.corpora) {
+    if (kind !== "text") continue;
     const dataset = TokenDataset.open(dir, name, split, manifest);
     let context = endOfText;
     try {

@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import { CaiError } from "@cai/native";
 import { readManifest, type Split } from "./manifest.js";
-import { causalRows, type MicroBatch } from "./micro-batch.js";
+import { joinBatches, type MicroBatch } from "./micro-batch.js";
+import { type DocumentPiece, planGroup } from "./rows/document-groups.js";
+import { documentRow } from "./rows/document-row.js";
 import { TokenDataset } from "./token-dataset.js";
 import { Tokenizer } from "./tokenizer.js";
 
@@ -19,17 +21,17 @@ export interface EvalOptions {
 
 export interface EvalBatch extends MicroBatch {
   readonly corpus: string;
-  /** UTF-8 bytes of text that these targets stand for; an end of text has none. */
+  /** UTF-8 bytes of text that the targets stand for; an end of text has none. */
   readonly bytes: number;
 }
 
 /**
- * One pass in order over a split, a corpus after the other: every token is a target exactly once (never twice with
- * `maxBatches`).
+ * One pass over a split, a corpus after the other: every token is a target exactly once (never twice with `maxBatches`).
  *
- * A shard's first token is predicted from an end of text, as every other document's is; rows follow one another without
- * overlap, and the last batch of a corpus is padded with targets of -1. `bytes` of all batches add up to the bytes of
- * the documents' text: ends of text count as predictions and add their nats, but no bytes.
+ * Rows are the same however a model was trained: documents that don't see each other, each predicted from an end of text on,
+ * packed by best fit; those longer than `seqLen` are cut into pieces of it, each of which begins without context but for the
+ * token before it. The last batch of a corpus is padded. `bytes` of all batches add up to the bytes of the documents' text:
+ * ends of text count as predictions and add their nats, but no bytes.
  *
  * @throws CaiError `E_IO` and `E_FORMAT` as {@link TokenDataset.open}; `E_ARGUMENT` for a number out of range
  */
@@ -41,17 +43,15 @@ export function* evalBatches(options: EvalOptions): Generator<EvalBatch> {
   }
   const manifest = readManifest(dir);
   const byteLengths = tokenByteLengths(Tokenizer.load(join(dir, manifest.tokenizer.file)));
-  const allBatches = (tokens: number) => Math.ceil(tokens / seqLen / batchSize);
   let number = 0;
   const isOurs = () => share === undefined || number++ % share.size === share.rank;
-  const total = manifest.corpora.reduce((sum, { splits }) => sum + allBatches(splits[split].tokens), 0);
+  const { tokens: allTokens } = manifest.totals[split];
   for (const { name, splits } of manifest.corpora) {
     const { tokens } = splits[split];
     if (tokens === 0) continue;
-    const some = Math.max(1, Math.round((maxBatches * allBatches(tokens)) / total));
+    const batches = Math.max(1, Math.round(maxBatches * (tokens / allTokens)));
     const dataset = TokenDataset.open(dir, name, split, manifest);
     try {
-      const batches = Math.min(some, allBatches(tokens));
       yield* corpusBatches(dataset, { batchSize, seqLen, batches, isOurs, byteLengths });
     } finally {
       dataset.close();
@@ -69,28 +69,46 @@ interface CorpusPass {
 }
 
 function* corpusBatches(dataset: TokenDataset, pass: CorpusPass): Generator<EvalBatch> {
-  const { batchSize, seqLen, batches, isOurs, byteLengths } = pass;
-  const allRows = Math.ceil(dataset.tokens / seqLen);
-  const rows = Math.min(allRows, batches * batchSize);
-  for (let first = 0; first < rows; first += batchSize) {
-    if (!isOurs()) continue;
-    const tokens = new Int32Array(batchSize * seqLen).fill(dataset.endOfText);
-    const targets = new Int32Array(batchSize * seqLen).fill(-1);
-    let lossTokens = 0;
-    let bytes = 0;
-    for (let row = 0; row < Math.min(batchSize, rows - first); row++) {
-      const start = Math.floor(((first + row) * allRows) / rows) * seqLen;
-      const length = Math.min(seqLen, dataset.tokens - start);
-      const at = row * seqLen;
-      dataset.read(start, length, targets, at);
-      tokens.set(targets.subarray(at, at + length - 1), at + 1);
-      if (start > 0) dataset.read(start - 1, 1, tokens, at);
-      lossTokens += length;
-      for (let i = at; i < at + length; i++) bytes += byteLengths[targets[i] as number] as number;
-    }
-    const mask = causalRows(batchSize, seqLen);
-    yield { corpus: dataset.corpus, tokens, mask, targets, lossTokens, lossWeight: lossTokens, bytes };
+  const { batchSize, seqLen, batches, isOurs } = pass;
+  let some: (readonly DocumentPiece[])[] = [];
+  for (const pieces of spreadRows(dataset, seqLen, batches * batchSize)) {
+    some.push(pieces);
+    if (some.length < batchSize) continue;
+    if (isOurs()) yield evalBatch(dataset, some, pass);
+    some = [];
   }
+  if (some.length > 0 && isOurs()) yield evalBatch(dataset, some, pass);
+}
+
+/** At most `count` rows of a corpus, spread evenly over it. */
+function* spreadRows(dataset: TokenDataset, seqLen: number, count: number): Generator<readonly DocumentPiece[]> {
+  if (count === Infinity) return yield* allRows(dataset, seqLen);
+  let total = 0;
+  for (const _ of allRows(dataset, seqLen)) total++;
+  const rows = Math.min(count, total);
+  let [row, taken] = [0, 0];
+  for (const pieces of allRows(dataset, seqLen)) {
+    if (row++ < Math.floor((taken * total) / rows)) continue;
+    taken++;
+    yield pieces;
+  }
+}
+
+function* allRows(dataset: TokenDataset, seqLen: number): Generator<readonly DocumentPiece[]> {
+  const order = { documentAt: (place: number) => place, firstLength: () => seqLen };
+  for (let first = 0; first < dataset.documents; ) {
+    const { rows, documents } = planGroup(dataset, first, { seqLen, packing: "packed", ...order });
+    yield* rows;
+    first += documents;
+  }
+}
+
+function evalBatch(dataset: TokenDataset, rows: readonly (readonly DocumentPiece[])[], pass: CorpusPass): EvalBatch {
+  const { batchSize, seqLen, byteLengths } = pass;
+  const padded = Array.from({ length: batchSize }, (_, row) => documentRow(dataset, rows[row] ?? [], seqLen));
+  const batch = joinBatches(padded);
+  const bytes = batch.targets.reduce((sum, id) => (id < 0 ? sum : sum + (byteLengths[id] as number)), 0);
+  return { ...batch, corpus: dataset.corpus, bytes };
 }
 
 /** The bytes of text that each id stands for. */

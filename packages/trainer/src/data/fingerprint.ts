@@ -1,29 +1,14 @@
 import { createHash } from "node:crypto";
+import { type CorpusInput, conversationsOf, documentsOf, filesOf, sourceOf } from "./corpus-input.js";
 import { fileBytes } from "./file-text.js";
-import { listInputFiles, type ReadOptions, readDocuments, type TextDocument } from "./read-documents.js";
 import { wellFormed } from "./utf8.js";
-
-/** One corpus to prepare: files, or documents from elsewhere. */
-export interface CorpusInput extends ReadOptions {
-  /** Letters, digits, `_`, `.` and `-`; it names files and weights. */
-  name: string;
-  /** A file or directory for {@link readDocuments}; this or `documents`. */
-  path?: string;
-  /** Gives all documents anew at each call, in the same order: they are read two or three times. */
-  documents?: () => AsyncIterable<TextDocument> | Iterable<TextDocument>;
-}
-
-/** The documents of a corpus from the start. */
-export function documentsOf(corpus: CorpusInput): AsyncIterable<TextDocument> | Iterable<TextDocument> {
-  return corpus.documents ? corpus.documents() : readDocuments(corpus.path ?? "", corpus);
-}
 
 /** Changes whenever the same inputs and options would give other files. */
 const algorithm = 1;
 
 /**
- * SHA-256 over `options` and every corpus: the names and contents of its files as they lie on disk, or its documents.
- * Where files lie does not matter.
+ * SHA-256 over `options` and every corpus: the names and contents of its files as they lie on disk, or its documents or
+ * conversations. Where files lie does not matter.
  *
  * @param onBytes told how many bytes were read since the last call
  */
@@ -34,14 +19,20 @@ export async function fingerprintOf(
 ): Promise<string> {
   const hash = createHash("sha256").update(JSON.stringify([algorithm, options]));
   for (const corpus of corpora) {
-    const { name, field, split, include } = corpus;
-    hash.update(JSON.stringify([name, field, split, include]));
-    for await (const { head, bytes } of corpus.documents ? documentParts(corpus) : fileParts(corpus)) {
+    hash.update(JSON.stringify(identityOf(corpus)));
+    for await (const { head, bytes } of sourceOf(corpus) === "memory" ? memoryParts(corpus) : fileParts(corpus)) {
       hash.update(head).update(bytes);
-      onBytes(name, bytes.length);
+      onBytes(corpus.name, bytes.length);
     }
   }
   return hash.digest("hex");
+}
+
+function identityOf(corpus: CorpusInput): unknown[] {
+  const { name, include } = corpus;
+  return corpus.kind === "conversations"
+    ? [name, "conversations", include]
+    : [name, corpus.field, corpus.split, include];
 }
 
 /** Bytes to hash, after a head that sets them apart from what comes before. */
@@ -51,7 +42,7 @@ interface Part {
 }
 
 async function* fileParts(corpus: CorpusInput): AsyncGenerator<Part> {
-  for (const file of listInputFiles(corpus.path ?? "", corpus)) {
+  for (const file of filesOf(corpus)) {
     let head = JSON.stringify([file.name, file.size]);
     for await (const bytes of fileBytes(file.path, false)) {
       yield { head, bytes };
@@ -60,7 +51,14 @@ async function* fileParts(corpus: CorpusInput): AsyncGenerator<Part> {
   }
 }
 
-async function* documentParts(corpus: CorpusInput): AsyncGenerator<Part> {
+async function* memoryParts(corpus: CorpusInput): AsyncGenerator<Part> {
+  if (corpus.kind === "conversations") {
+    for await (const { turns } of conversationsOf(corpus)) {
+      const bytes = Buffer.from(JSON.stringify(turns), "utf8");
+      yield { head: String(bytes.length), bytes };
+    }
+    return;
+  }
   for await (const { id, text } of documentsOf(corpus)) {
     const bytes = Buffer.from(wellFormed(text), "utf8");
     yield { head: JSON.stringify([id, bytes.length]), bytes };

@@ -1,17 +1,17 @@
-import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { CaiError } from "@cai/native";
+import { type ChatRole, type ChatTemplate, chatTemplates } from "@cai/visibility-mask";
 import { writeFileAtomically } from "./atomic-file.js";
-import { type CorpusInput, documentsOf, fingerprintOf } from "./fingerprint.js";
+import { type CorpusInput, conversationsOf, documentsOf, sourceOf } from "./corpus-input.js";
+import { fingerprintOf } from "./fingerprint.js";
 import { type Manifest, manifestName, readManifest, type Split, tokenizerName, writeManifest } from "./manifest.js";
 import { PrepareProgress, type PrepareProgressEvent } from "./prepare-progress.js";
-import { ShardWriter } from "./shard-writer.js";
 import { isIntact } from "./token-dataset.js";
 import { Tokenizer } from "./tokenizer.js";
 import { formatTokenizerJson } from "./tokenizer-json.js";
-import { PreTokenCounts, trainBpe } from "./train-bpe.js";
-import { wellFormed } from "./utf8.js";
+import { endOfTextToken, PreTokenCounts, trainBpe } from "./train-bpe.js";
+import { type ChatSettings, splitOf, splitOfTree, writeCorpora } from "./write-corpora.js";
 
 export interface PrepareOptions {
   corpora: readonly CorpusInput[];
@@ -25,6 +25,10 @@ export interface PrepareOptions {
   valFraction?: number;
   /** Bytes of text that the tokenizer is trained on at most, shared evenly by the corpora. Default 128 MiB. */
   tokenizerSampleBytes?: number;
+  /** How conversations are spelled: `chatTemplates.plain` when absent. A tokenizer trained here gets its special tokens. */
+  template?: ChatTemplate;
+  /** Whose turns of conversations are learned. Default the assistant's. */
+  lossRoles?: readonly ChatRole[];
   onProgress?: (event: PrepareProgressEvent) => void;
   /** Stops between two documents and leaves what was there before. */
   signal?: AbortSignal;
@@ -38,11 +42,12 @@ export interface Prepared {
 
 /**
  * Prepares corpora for training: trains a tokenizer on the training split, or takes one, and writes every document's
- * ids, each followed by an end of text, to one shard a corpus and split, with an index of documents; the manifest last.
+ * ids, each followed by an end of text, to one shard a corpus and split, with an index of documents; conversations as
+ * their template spells them, with files that tell the trees; the manifest last.
  *
  * A document goes to the validation split when the SHA-256 of its text, read as a fraction, is below `valFraction`:
- * whatever the order, its file and the other documents, and copies of one text go to the same split. Memory holds a
- * document at a time and the distinct pre-tokens of the sample. Shards carry the fingerprint of the inputs in their
+ * whatever the order, its file and the other documents, and copies of one text go to the same split. Of a conversation
+ * the text of the first turn that is not the system's decides. Memory holds a document at a time and the distinct pre-tokens of the sample. Shards carry the fingerprint of the inputs in their
  * names, so a rebuild does not touch the ones in use until its manifest is in place.
  *
  * @throws CaiError as {@link readDocuments}; `E_ARGUMENT` for options out of range, a corpus without documents for
@@ -54,7 +59,12 @@ export async function prepareCorpora(options: PrepareOptions): Promise<Prepared>
   const given = options.tokenizer === undefined ? undefined : Tokenizer.load(options.tokenizer);
   const progress = new PrepareProgress(options.onProgress, options.signal);
   const settings = { vocabSize: given?.vocabSize ?? vocabSize, valFraction, tokenizerSampleBytes };
-  const identity = { ...settings, tokenizer: given?.sha256 ?? null };
+  const chat: ChatSettings = {
+    template: options.template ?? chatTemplates.plain,
+    lossRoles: [...(options.lossRoles ?? (["assistant"] as const))],
+  };
+  const chatOrNone = corpora.some(({ kind }) => kind === "conversations") && { chat };
+  const identity = { ...settings, tokenizer: given?.sha256 ?? null, ...chatOrNone };
   const fingerprint = await fingerprintOf(corpora, identity, (corpus, bytes) => progress.add("hash", corpus, bytes));
   const previous = readPrevious(outDir);
   if (previous?.fingerprint === fingerprint && isIntact(outDir, previous)) return { manifest: previous, reused: true };
@@ -63,9 +73,9 @@ export async function prepareCorpora(options: PrepareOptions): Promise<Prepared>
   removeLeftovers(outDir, previous);
   const json = options.tokenizer
     ? readFileSync(options.tokenizer, "utf8")
-    : await trainTokenizer(corpora, settings, progress);
+    : await trainTokenizer(corpora, settings, specialTokensOf(chatOrNone ? chat.template : undefined), progress);
   const tokenizer = new Tokenizer(json, options.tokenizer);
-  const written = await writeShards(corpora, outDir, fingerprint, tokenizer, valFraction, progress);
+  const written = await writeCorpora(corpora, { outDir, fingerprint, tokenizer, chat, valFraction, progress });
   const manifest: Manifest = {
     format: "cai-prepared",
     version: 1,
@@ -77,6 +87,7 @@ export async function prepareCorpora(options: PrepareOptions): Promise<Prepared>
       endOfText: tokenizer.endOfText,
     },
     options: settings,
+    ...chatOrNone,
     corpora: written,
     totals: { train: sumOf(written, "train"), val: sumOf(written, "val") },
   };
@@ -86,90 +97,43 @@ export async function prepareCorpora(options: PrepareOptions): Promise<Prepared>
   return { manifest, reused: false };
 }
 
-/** The split that a document belongs to, by its text alone. */
-export function splitOf(text: string, valFraction: number): Split {
-  const digest = createHash("sha256").update(wellFormed(text)).digest();
-  return digest.readUIntBE(0, 6) / 2 ** 48 < valFraction ? "val" : "train";
-}
-
 async function trainTokenizer(
   corpora: readonly CorpusInput[],
   settings: Manifest["options"],
+  specialTokens: readonly string[],
   progress: PrepareProgress,
 ): Promise<string> {
   const counts = new PreTokenCounts();
   for (const corpus of corpora) {
     let budget = settings.tokenizerSampleBytes / corpora.length;
-    for await (const { text } of documentsOf(corpus)) {
+    for await (const { text, split } of textsOf(corpus, settings.valFraction)) {
       if (budget <= 0) break;
-      if (splitOf(text, settings.valFraction) === "val") continue;
+      if (split === "val") continue;
       const bytes = Buffer.byteLength(text, "utf8");
       counts.add(text);
       budget -= bytes;
       progress.add("tokenizer", corpus.name, bytes);
     }
   }
-  return formatTokenizerJson(trainBpe(counts, { vocabSize: settings.vocabSize }));
+  return formatTokenizerJson(trainBpe(counts, { vocabSize: settings.vocabSize, specialTokens }));
 }
 
-async function writeShards(
-  corpora: readonly CorpusInput[],
-  outDir: string,
-  fingerprint: string,
-  tokenizer: Tokenizer,
-  valFraction: number,
-  progress: PrepareProgress,
-): Promise<Manifest["corpora"]> {
-  const writers: { name: string; train: ShardWriter; val: ShardWriter }[] = [];
-  try {
-    for (const corpus of corpora) {
-      const stem = (split: Split) => join(outDir, `${corpus.name}-${split}-${fingerprint.slice(0, 12)}`);
-      const writer = {
-        name: corpus.name,
-        train: new ShardWriter(stem("train"), tokenizer),
-        val: new ShardWriter(stem("val"), tokenizer),
-      };
-      writers.push(writer);
-      for await (const { text } of documentsOf(corpus)) {
-        if (text === "") continue;
-        const ids = tokenizer.encode(text);
-        const bytes = Buffer.byteLength(text, "utf8");
-        writer[splitOf(text, valFraction)].add(ids, bytes);
-        progress.add("encode", corpus.name, bytes, ids.length + 1);
-      }
+/** Every document's or turn's text, and the split that it is in. */
+async function* textsOf(corpus: CorpusInput, valFraction: number): AsyncGenerator<{ text: string; split: Split }> {
+  if (corpus.kind === "conversations") {
+    for await (const tree of conversationsOf(corpus)) {
+      const split = splitOfTree(tree, valFraction);
+      for (const { text } of tree.turns) yield { text, split };
     }
-    checkSplits(writers, valFraction);
-    progress.finish();
-    return writers.map(({ name, train, val }) => ({
-      name,
-      splits: { train: { ...train.totals, ...train.commit() }, val: { ...val.totals, ...val.commit() } },
-    }));
-  } finally {
-    // Nothing is left of a writer that has committed.
-    for (const { train, val } of writers) {
-      train.discard();
-      val.discard();
-    }
+    return;
   }
+  for await (const { text } of documentsOf(corpus)) yield { text, split: splitOf(text, valFraction) };
 }
 
-function checkSplits(
-  writers: readonly { name: string; train: ShardWriter; val: ShardWriter }[],
-  valFraction: number,
-): void {
-  for (const { name, train, val } of writers) {
-    if (train.totals.documents > 0) continue;
-    refuse(
-      `corpus ${name}: expected documents for training, got none (${val.totals.documents} for validation). ` +
-        "Cut the text into more documents (split), or lower valFraction.",
-    );
-  }
-  if (valFraction === 0 || writers.some(({ val }) => val.totals.documents > 0)) return;
-  const documents = writers.reduce((sum, { train }) => sum + train.totals.documents, 0);
-  refuse(
-    `no document of ${documents} fell to the validation split of ${valFraction}: raise valFraction, cut the text into ` +
-      "more documents (split), or set valFraction to 0 for none",
-  );
+/** The end of text, and the other special tokens that a template spells. */
+function specialTokensOf(template: ChatTemplate | undefined): string[] {
+  const { begin = "", head = "", stop = "", after = "" } = template ?? {};
+  return [...new Set([endOfTextToken, ...(`${begin}${head}${stop}${after}`.match(/<\|\w+\|>/g) ?? [])])];
 }
 
 function checkOptions({
@@ -179,12 +143,14 @@ function checkOptions({
   tokenizerSampleBytes = 1,
 }: PrepareOptions): void {
   if (corpora.length === 0) refuse("corpora: expected at least one, got none");
-  corpora.forEach(({ name, path, documents }, i) => {
+  corpora.forEach((corpus, i) => {
+    const { name } = corpus;
     if (!/^\w[\w.-]*$/.test(name))
       refuse(`corpora: expected a name of letters, digits, "_", "." and "-", got ${JSON.stringify(name)}`);
     if (corpora.findIndex((other) => other.name === name) !== i)
       refuse(`corpora: expected each name once, got ${name} twice`);
-    if ((path === undefined) === (documents === undefined)) refuse(`corpus ${name}: expected either path or documents`);
+    const items = corpus.kind === "conversations" ? "conversations" : "documents";
+    if (sourceOf(corpus) === undefined) refuse(`corpus ${name}: expected either path or ${items}`);
   });
   if (!Number.isInteger(vocabSize) || vocabSize < 257 || vocabSize > 1 << 20) {
     refuse(`vocabSize: expected 257 to ${1 << 20}, got ${vocabSize}`);
@@ -214,8 +180,11 @@ function sumOf(corpora: Manifest["corpora"], split: Split): Manifest["totals"][S
 }
 
 function filesOf(manifest: Manifest): string[] {
-  return manifest.corpora.flatMap(({ splits }) =>
-    [splits.train, splits.val].flatMap(({ shard, index }) => [shard.file, index.file]),
+  return manifest.corpora.flatMap(({ splits: { train, val } }) =>
+    [train, val].flatMap(({ shard, ...beside }) => {
+      const files = "index" in beside ? [shard, beside.index] : [shard, beside.trees, beside.turns];
+      return files.map(({ file }) => file);
+    }),
   );
 }
 
@@ -231,7 +200,7 @@ function removeLeftovers(outDir: string, previous: Manifest | undefined): void {
   const kept = new Set(previous ? filesOf(previous) : []);
   for (const name of readdirSync(outDir)) {
     const pid = /\.(\d+)-[0-9a-f]{8}\.tmp$/.exec(name)?.[1];
-    const isShard = /-(train|val)-[0-9a-f]{12}\.(tokens|index)$/.test(name);
+    const isShard = /-(train|val)-[0-9a-f]{12}\.(tokens|index|trees|turns)$/.test(name);
     const isLeft = pid === undefined ? isShard && !kept.has(name) : !isAlive(Number(pid));
     if (isLeft) rmSync(join(outDir, name), { force: true });
   }

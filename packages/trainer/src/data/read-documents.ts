@@ -33,7 +33,7 @@ export interface InputFile {
 }
 
 const readers = { txt: readText, jsonl: readJsonl, parquet: readParquet } as const;
-const suffix = /\.(txt|jsonl|parquet)(\.gz)?$/;
+const documentKinds = ["txt", "jsonl", "parquet"] as const;
 
 /**
  * The documents of a `.txt`, `.jsonl` or `.parquet` file, each also with `.gz`, or of a directory of them.
@@ -51,11 +51,16 @@ export async function* readDocuments(path: string, options: ReadOptions = {}): A
   for (const file of listInputFiles(path, options)) yield* readFile(file, options);
 }
 
-/** The files that {@link readDocuments} reads, in its order. */
-export function listInputFiles(path: string, options: ReadOptions = {}): InputFile[] {
+/** The files that {@link readDocuments} reads, in its order; with `kinds` only those with such endings. */
+export function listInputFiles(
+  path: string,
+  options: Pick<ReadOptions, "include"> = {},
+  kinds: readonly string[] = documentKinds,
+): InputFile[] {
+  const suffix = suffixOf(kinds);
   const found = stat(path);
   if (!found.isDirectory()) {
-    if (!suffix.test(path)) refuse(`${path}: expected a name that ends in .txt, .jsonl or .parquet, or these with .gz`);
+    if (!suffix.test(path)) refuse(`${path}: expected a name that ends in ${listed(kinds)}, also with .gz`);
     return [{ path, name: basename(path), size: found.size }];
   }
   const matches = options.include === undefined ? () => true : globMatcher(options.include);
@@ -67,17 +72,25 @@ export function listInputFiles(path: string, options: ReadOptions = {}): InputFi
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   if (files.length === 0) {
     const which = options.include === undefined ? "" : ` that match ${options.include}`;
-    refuse(`${path}: expected .txt, .jsonl or .parquet files${which} in the directory, found none`);
+    refuse(`${path}: expected ${listed(kinds)} files${which} in the directory, found none`);
   }
   return files;
 }
 
 async function* readFile(file: InputFile, options: ReadOptions): AsyncGenerator<TextDocument> {
-  const [, kind, gzip] = suffix.exec(file.path) ?? [];
+  const [, kind, gzip] = suffixOf(documentKinds).exec(file.path) ?? [];
   const read = readers[kind as keyof typeof readers];
   for await (const document of read(file, options, gzip !== undefined)) {
     if (document.text !== "") yield document;
   }
+}
+
+function suffixOf(kinds: readonly string[]): RegExp {
+  return new RegExp(`\\.(${kinds.join("|")})(\\.gz)?$`);
+}
+
+function listed(kinds: readonly string[]): string {
+  return kinds.map((kind) => `.${kind}`).join(", ");
 }
 
 function stat(path: string): Stats {

@@ -14,7 +14,7 @@ export async function* readJsonl(file: InputFile, options: ReadOptions, gzip: bo
 }
 
 function textOf(line: string, field: string, place: string): string {
-  const record = parse(line, place);
+  const record = parseLine(line, place);
   if (typeof record !== "object" || record === null || Array.isArray(record)) {
     refuse(`${place}: expected a JSON object, got ${kindOf(record)}`);
   }
@@ -31,7 +31,8 @@ function textOf(line: string, field: string, place: string): string {
   return text;
 }
 
-function parse(line: string, place: string): unknown {
+/** The JSON of one line. @throws CaiError `E_FORMAT` naming `place`. */
+export function parseLine(line: string, place: string): unknown {
   try {
     return JSON.parse(line);
   } catch (cause) {
@@ -43,7 +44,8 @@ function kindOf(value: unknown): string {
   return value === null ? "null" : Array.isArray(value) ? "an array" : `a ${typeof value}`;
 }
 
-async function* lines(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+/** The lines of a text that comes in pieces, without their ends. */
+export async function* lines(pieces: AsyncIterable<string>): AsyncGenerator<string> {
   let pending: string[] = [];
   for await (const piece of pieces) {
     let start = 0;

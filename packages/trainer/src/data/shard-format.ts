@@ -3,20 +3,31 @@ import { endianness } from "node:os";
 import { CaiError } from "@cai/native";
 
 /**
- * Token shards and their indexes, as FORMAT.md in this folder lays them out: a header of 128 bytes, then tokens of two
- * or four bytes each (`.tokens`), or a pair of 64-bit numbers a document (`.index`). All numbers are little-endian.
+ * Token shards and what stands beside them, as FORMAT.md in this folder lays them out: a header of 128 bytes, then
+ * records of one length each. All numbers are little-endian.
  */
 export const headerBytes = 128;
 export const shardVersion = 1;
-const magics = { tokens: "CAITOKEN", index: "CAIINDEX" } as const;
 
-export type ShardKind = keyof typeof magics;
+/** What each kind of file begins with, and how many bytes its records may have. */
+export const shardKinds = {
+  tokens: { magic: "CAITOKEN", widths: [2, 4] },
+  /** A document's first token and the bytes of text before it. */
+  index: { magic: "CAIINDEX", widths: [16] },
+  /** A conversation tree's first token, the bytes of text before it, and its first turn. */
+  trees: { magic: "CAITREES", widths: [24] },
+  /** A turn's parent, its tokens, and where among them its loss begins and ends. */
+  turns: { magic: "CAITURNS", widths: [16] },
+} as const;
+
+export type ShardKind = keyof typeof shardKinds;
 
 export interface ShardHeader {
-  /** Bytes of one record: 2 or 4 for a token, 16 for a document of the index. */
+  /** Bytes of one record. */
   readonly recordBytes: number;
-  /** Tokens, or documents of the index. */
+  /** Tokens, documents, trees or turns. */
   readonly records: number;
+  /** Documents, or conversation trees. */
   readonly documents: number;
   /** UTF-8 bytes of all documents' text. */
   readonly textBytes: number;
@@ -31,7 +42,7 @@ export interface ShardHeader {
 /** The 128 bytes of a header. */
 export function formatHeader(kind: ShardKind, header: ShardHeader): Buffer {
   const bytes = Buffer.alloc(headerBytes);
-  bytes.write(magics[kind], 0, "latin1");
+  bytes.write(shardKinds[kind].magic, 0, "latin1");
   bytes.writeUInt32LE(shardVersion, 8);
   bytes.writeUInt32LE(header.recordBytes, 12);
   bytes.writeBigUInt64LE(BigInt(header.records), 16);
@@ -69,14 +80,15 @@ function checkHeader(kind: ShardKind, path: string, file: number): ShardHeader {
   if (size < headerBytes) refuseShard(path, `expected a header of ${headerBytes} bytes, got a file of ${size}`);
   const bytes = Buffer.alloc(headerBytes);
   readFully(file, path, bytes, 0);
+  const expectedKind = shardKinds[kind];
   const magic = bytes.toString("latin1", 0, 8);
-  if (magic !== magics[kind]) {
-    refuseShard(path, `expected a file that begins with ${magics[kind]}, got ${JSON.stringify(magic)}`);
+  if (magic !== expectedKind.magic) {
+    refuseShard(path, `expected a file that begins with ${expectedKind.magic}, got ${JSON.stringify(magic)}`);
   }
   const version = bytes.readUInt32LE(8);
   if (version !== shardVersion) refuseShard(path, `expected format version ${shardVersion}, got ${version}`);
   const header = parseHeader(bytes);
-  const widths = kind === "tokens" ? [2, 4] : [16];
+  const widths: readonly number[] = expectedKind.widths;
   if (!widths.includes(header.recordBytes)) {
     refuseShard(path, `expected ${widths.join(" or ")} bytes a record, got ${header.recordBytes}`);
   }

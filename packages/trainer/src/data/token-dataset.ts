@@ -1,17 +1,8 @@
-import { createHash } from "node:crypto";
-import { closeSync } from "node:fs";
 import { join } from "node:path";
 import { CaiError } from "@cai/native";
+import { ConversationDataset } from "./conversation-dataset.js";
 import { corpusOf, type Manifest, readManifest, type Split } from "./manifest.js";
-import {
-  headerBytes,
-  openShard,
-  readFully,
-  refuseShard,
-  type ShardHeader,
-  type ShardKind,
-  swapOnBigEndian,
-} from "./shard-format.js";
+import { ShardReader } from "./shard-reader.js";
 import { Tokenizer } from "./tokenizer.js";
 
 /** One document's place in a shard. */
@@ -35,8 +26,8 @@ export class TokenDataset {
   private constructor(
     readonly corpus: string,
     readonly split: Split,
-    private readonly shard: OpenFile,
-    private readonly indexFile: OpenFile,
+    private readonly shard: ShardReader,
+    private readonly index: ShardReader,
   ) {
     this.sampledStarts = new Float64Array(Math.ceil(this.documents / indexStride));
     for (let i = 0; i < this.sampledStarts.length; i++) {
@@ -51,16 +42,12 @@ export class TokenDataset {
    *   `E_ARGUMENT` for a corpus that is not there
    */
   static open(dir: string, corpus: string, split: Split, manifest: Manifest = readManifest(dir)): TokenDataset {
-    const entry = corpusOf(manifest, corpus).splits[split];
-    const opened: OpenFile[] = [];
+    const entry = corpusOf(manifest, corpus, "text").splits[split];
+    const files = ShardReader.openAll(dir, { tokens: entry.shard, index: entry.index }, manifest);
     try {
-      const shard = openNamed("tokens", dir, entry.shard, manifest);
-      opened.push(shard);
-      const index = openNamed("index", dir, entry.index, manifest);
-      opened.push(index);
-      return new TokenDataset(corpus, split, shard, index);
+      return new TokenDataset(corpus, split, files.tokens, files.index);
     } catch (error) {
-      for (const { file } of opened) closeSync(file);
+      for (const file of Object.values(files)) file.close();
       throw error;
     }
   }
@@ -90,24 +77,7 @@ export class TokenDataset {
    */
   read(position: number, length: number, out: Int32Array, outOffset = 0): void {
     this.checkRange(position, length);
-    if (outOffset < 0 || outOffset + length > out.length) {
-      throw new CaiError(
-        "E_ARGUMENT",
-        "TokenDataset",
-        `read: out has ${out.length} elements, needs ${outOffset + length}`,
-      );
-    }
-    const { file, path, header } = this.shard;
-    const raw = header.recordBytes === 2 ? new Uint16Array(length) : new Uint32Array(length);
-    const bytes = Buffer.from(raw.buffer);
-    readFully(file, path, bytes, headerBytes + position * header.recordBytes);
-    swapOnBigEndian(bytes, header.recordBytes);
-    for (let i = 0; i < length; i++) {
-      const id = raw[i] as number;
-      if (id >= header.vocabSize)
-        refuseShard(path, `token ${position + i}: expected an id below ${header.vocabSize}, got ${id}`);
-      out[outOffset + i] = id;
-    }
+    this.shard.tokens(position, length, out, outOffset);
   }
 
   /** The positions from `position` to before `position + length` at which a document begins, in order. */
@@ -144,23 +114,13 @@ export class TokenDataset {
 
   /** Reads both files whole and compares their checksums. @throws CaiError `E_FORMAT` naming the damaged one */
   verify(): void {
-    for (const { file, path, header } of [this.shard, this.indexFile]) {
-      const hash = createHash("sha256");
-      const size = header.records * header.recordBytes;
-      const chunk = Buffer.alloc(Math.min(size, 1 << 20));
-      for (let at = 0; at < size; at += chunk.length) {
-        const part = chunk.subarray(0, Math.min(chunk.length, size - at));
-        readFully(file, path, part, headerBytes + at);
-        hash.update(part);
-      }
-      if (hash.digest("hex") !== header.sha256)
-        refuseShard(path, "its content does not match its checksum: it is damaged");
-    }
+    this.shard.verify();
+    this.index.verify();
   }
 
   close(): void {
-    closeSync(this.shard.file);
-    closeSync(this.indexFile.file);
+    this.shard.close();
+    this.index.close();
   }
 
   private checkRange(position: number, length: number): void {
@@ -187,9 +147,8 @@ export class TokenDataset {
 
   /** Start and bytes before it, alternating, of `count` documents. */
   private readIndex(first: number, count: number): number[] {
-    const bytes = Buffer.alloc(count * 16);
-    readFully(this.indexFile.file, this.indexFile.path, bytes, headerBytes + first * 16);
-    return Array.from({ length: 2 * count }, (_, i) => Number(bytes.readBigUInt64LE(8 * i)));
+    const records = this.index.records(first, count);
+    return Array.from({ length: 2 * count }, (_, i) => Number(records.getBigUint64(8 * i, true)));
   }
 }
 
@@ -197,36 +156,12 @@ export class TokenDataset {
 export function isIntact(dir: string, manifest: Manifest): boolean {
   try {
     if (Tokenizer.load(join(dir, manifest.tokenizer.file)).sha256 !== manifest.tokenizer.sha256) return false;
-    for (const { name } of manifest.corpora) {
-      TokenDataset.open(dir, name, "train", manifest).close();
-      TokenDataset.open(dir, name, "val", manifest).close();
+    for (const { name, kind } of manifest.corpora) {
+      const dataset = kind === "text" ? TokenDataset : ConversationDataset;
+      for (const split of ["train", "val"] as const) dataset.open(dir, name, split, manifest).close();
     }
     return true;
   } catch {
     return false;
   }
-}
-
-interface OpenFile {
-  readonly file: number;
-  readonly path: string;
-  readonly header: ShardHeader;
-}
-
-/** Opens a file that the manifest names and checks that it is the one it means. */
-function openNamed(
-  kind: ShardKind,
-  dir: string,
-  named: { file: string; sha256: string },
-  manifest: Manifest,
-): OpenFile {
-  const path = join(dir, named.file);
-  const { file, header } = openShard(kind, path);
-  const wrong = [
-    header.sha256 === named.sha256 ? "" : "its checksum is not the one in the manifest",
-    header.tokenizerSha256 === manifest.tokenizer.sha256 ? "" : "it was written with another tokenizer",
-  ].find((problem) => problem !== "");
-  if (wrong === undefined) return { file, path, header };
-  closeSync(file);
-  return refuseShard(path, wrong);
 }

@@ -10,7 +10,11 @@ import { gatherJson } from "./messages.js";
  *
  * @param count micro-batches for each rank.
  */
-export function takeTurns(batches: BatchLoader, { rank, size }: Communicator, count: number): Batch[] {
+export function takeTurns(
+  batches: BatchLoader,
+  { rank, size }: Pick<Communicator, "rank" | "size">,
+  count: number,
+): Batch[] {
   const ours: Batch[] = [];
   for (let number = 0; number < count * size; number++) {
     if (number % size === rank) ours.push(batches.next());

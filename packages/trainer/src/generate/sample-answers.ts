@@ -22,8 +22,8 @@ export interface Answer {
   readonly ended: boolean;
 }
 
-// Keeps the draws apart from the initial weights, which use the streams from 0.
-const samplingStream = 0x73616d70;
+/** Keeps draws apart from the initial weights, which use the streams from 0. */
+export const samplingStream = 0x73616d70;
 
 /**
  * Draws `count` continuations of one prompt.

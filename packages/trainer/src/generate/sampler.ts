@@ -18,10 +18,7 @@ export interface SamplingOptions {
  * @throws CaiError `E_ARGUMENT` for options out of range, or when no logit is finite.
  */
 export function sampleToken(logits: Float32Array, uniform: number, options: SamplingOptions = {}): number {
-  const { temperature = 1, topK = 0, topP = 1 } = options;
-  checkRange("temperature", temperature, temperature >= 0 && Number.isFinite(temperature), "a number of at least 0");
-  checkRange("topK", topK, Number.isInteger(topK) && topK >= 0, "an integer of at least 0");
-  checkRange("topP", topP, topP > 0 && topP <= 1, "a number above 0 and at most 1");
+  const { temperature, topK, topP } = checkSampling(options);
   const best = greatest(logits);
   if (temperature === 0) return best;
 
@@ -41,6 +38,14 @@ export function sampleToken(logits: Float32Array, uniform: number, options: Samp
     if (left < 0) return kept[i] as number;
   }
   return kept[count - 1] as number;
+}
+
+/** The options with their defaults. @throws CaiError `E_ARGUMENT` for one that is out of range. */
+export function checkSampling({ temperature = 1, topK = 0, topP = 1 }: SamplingOptions): Required<SamplingOptions> {
+  checkRange("temperature", temperature, temperature >= 0 && Number.isFinite(temperature), "a number of at least 0");
+  checkRange("topK", topK, Number.isInteger(topK) && topK >= 0, "an integer of at least 0");
+  checkRange("topP", topP, topP > 0 && topP <= 1, "a number above 0 and at most 1");
+  return { temperature, topK, topP };
 }
 
 function greatest(logits: Float32Array): number {

@@ -3,7 +3,7 @@ import { expectAllClose } from "@cai/test-utils";
 import { describe, expect, it } from "vitest";
 import { bigramBaselines, InterpolatedBigram, TokenDataset } from "../../src/data/index.js";
 import { PairCounts } from "../../src/data/pair-counts.js";
-import { splitOf } from "../../src/data/prepare-corpora.js";
+import { splitOf } from "../../src/data/write-corpora.js";
 import { makeDocuments, prepareSmall, temporaryFolder } from "./helpers.js";
 
 const folder = temporaryFolder();

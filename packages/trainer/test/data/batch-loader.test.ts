@@ -1,91 +1,27 @@
 import { join } from "node:path";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
-import {
-  type Batch,
-  BatchLoader,
-  type BatchLoaderOptions,
-  type LoaderState,
-  TokenDataset,
-} from "../../src/data/index.js";
+import { type Batch, BatchLoader, type BatchLoaderOptions, type LoaderState } from "../../src/data/index.js";
+import { takeTurns } from "../../src/distributed/shares.js";
 import { expectCaiError, makeDocuments, prepareSmall, temporaryFolder } from "./helpers.js";
+import { streamOf } from "./packed-text.js";
 
 const folder = temporaryFolder();
 const dir = join(folder, "prepared");
-const streams = new Map<string, Int32Array>();
+beforeAll(() => prepareSmall(dir).then(() => undefined));
 
-beforeAll(async () => {
-  await prepareSmall(dir);
-  for (const corpus of ["one", "two"]) {
-    const dataset = TokenDataset.open(dir, corpus, "train");
-    const tokens = new Int32Array(dataset.tokens);
-    dataset.read(0, dataset.tokens, tokens);
-    streams.set(corpus, tokens);
-    dataset.close();
-  }
-});
+const options = { dir, batchSize: 3, seqLen: 16, seed: 5 };
+const packings = ["packed", "padded", "stream"] as const;
 
-const streamOf = (corpus: string) => streams.get(corpus) ?? new Int32Array(0);
-
-function batches(count: number, options: Partial<BatchLoaderOptions> = {}): { batches: Batch[]; state: LoaderState } {
-  const loader = new BatchLoader({ dir, batchSize: 3, seqLen: 16, seed: 5, ...options });
+function batches(count: number, changed: Partial<BatchLoaderOptions> = {}): { batches: Batch[]; state: LoaderState } {
+  const loader = new BatchLoader({ ...options, ...changed });
   const list = Array.from({ length: count }, () => loader.next());
   const { state } = loader;
   loader.close();
   return { batches: list, state };
 }
 
-/** Where `window` stands in `stream`; windows of 17 tokens are almost surely unique. */
-function find(stream: Int32Array, window: Int32Array): number[] {
-  const at: number[] = [];
-  for (let i = 0; i + window.length <= stream.length; i++) {
-    if (stream[i] === window[0] && window.every((token, k) => stream[i + k] === token)) at.push(i);
-  }
-  return at;
-}
-
 describe("BatchLoader", () => {
-  it("gives rows that stand in the corpus, targets one further, and where documents begin in them", () => {
-    for (const batch of batches(10).batches) {
-      expect(batch.lossTokens).toBe(48);
-      for (let row = 0; row < 3; row++) {
-        const stream = streamOf(batch.corpora[row] ?? "");
-        const tokens = batch.tokens.subarray(row * 16, row * 16 + 16);
-        const targets = batch.targets.subarray(row * 16, row * 16 + 16);
-        const window = Int32Array.from([...tokens, targets[15] as number]);
-        expect(targets.subarray(0, 15)).toEqual(tokens.subarray(1));
-        const places = find(stream, window);
-        expect(places.length).toBeGreaterThan(0);
-        const beginsAt = (place: number) => place === 0 || stream[place - 1] === 0;
-        const found = places.map((at) => Array.from(tokens.keys()).filter((i) => beginsAt(at + i)));
-        expect(found).toContainEqual(batch.documentStarts[row]);
-      }
-    }
-  });
-
-  it("takes every window of an epoch once, at multiples of seqLen after the epoch's phase", () => {
-    const tokens = streamOf("two").length;
-    const positions: number[] = [];
-    const phases = new Set<number>();
-    const loader = new BatchLoader({ dir, batchSize: 1, seqLen: 16, seed: 3, weights: { two: 1 } });
-    for (let epoch = 0; epoch < 6; epoch++) {
-      positions.length = 0;
-      while (loader.state.corpora[0]?.epoch === epoch) {
-        const { tokens: row, targets } = loader.next();
-        const [at = -1] = find(streamOf("two"), Int32Array.from([...row, targets[15] as number]));
-        positions.push(at);
-      }
-      const phase = Math.min(...positions);
-      phases.add(phase);
-      expect(phase).toBeLessThan(16);
-      const all = Array.from({ length: Math.floor((tokens - 1 - phase) / 16) }, (_, i) => phase + 16 * i);
-      expect([...positions].sort((a, b) => a - b)).toEqual(all);
-      expect(positions).not.toEqual(all);
-    }
-    loader.close();
-    expect(phases.size).toBeGreaterThan(3);
-  });
-
   it("gives the same batches for the same seed and others for another", () => {
     expect(batches(5)).toEqual(batches(5));
     expect(batches(5).batches).not.toEqual(batches(5, { seed: 6 }).batches);
@@ -93,14 +29,15 @@ describe("BatchLoader", () => {
   });
 
   it("goes on after any number of batches as if it had never stopped", () => {
-    const options = fc.record({
+    const choices = fc.record({
       seed: fc.nat(),
       seqLen: fc.integer({ min: 1, max: 40 }),
       batchSize: fc.integer({ min: 1, max: 6 }),
       weights: fc.constantFrom({ one: 1, two: 1 }, { one: 5, two: 2 }, { two: 1 }),
+      packing: fc.constantFrom(...packings),
     });
     fc.assert(
-      fc.property(options, fc.nat(60), (chosen, stop) => {
+      fc.property(choices, fc.nat(60), (chosen, stop) => {
         const whole = batches(stop + 8, chosen);
         const first = batches(stop, chosen);
         const state = JSON.parse(JSON.stringify(first.state)) as LoaderState;
@@ -112,16 +49,41 @@ describe("BatchLoader", () => {
     );
   });
 
-  it("goes on with the same sequences under another batch size", () => {
+  it.each(packings)("gives several ranks together the batches that one alone gets, %s", (packing) => {
+    const { batches: alone } = batches(12, { packing });
+    const together = [0, 1, 2].map((rank) => {
+      const loader = new BatchLoader({ ...options, packing });
+      const ours = [1, 2].flatMap(() => takeTurns(loader, { rank, size: 3 }, 2));
+      const { state } = loader;
+      loader.close();
+      return { ours, state };
+    });
+    const dealt = [0, 1].flatMap((step) => [0, 1].flatMap((i) => together.map(({ ours }) => ours[2 * step + i])));
+    expect(dealt).toEqual(alone);
+    for (const { state } of together) expect(state).toEqual(batches(12, { packing }).state);
+  });
+
+  it("keeps documents apart, unless they stream", () => {
+    const { batches: packed } = batches(20);
+    for (const { mask } of packed) expect(mask.positions?.every((position, i) => position <= i % 16)).toBe(true);
+    expect(packed.some(({ mask }) => mask.limit.some((limit) => limit < 16))).toBe(true);
+    for (const { mask } of batches(20, { packing: "stream" }).batches) {
+      expect(mask.positions).toBeUndefined();
+      expect(mask.limit.every((limit) => limit === 16)).toBe(true);
+    }
+  });
+
+  it("goes on with the same rows under another batch size", () => {
     const flat = (list: Batch[]) => list.flatMap(({ tokens }) => Array.from(tokens));
     const { state } = batches(2);
     expect(flat(batches(6, { state, batchSize: 1 }).batches)).toEqual(flat(batches(2, { state }).batches));
   });
 
-  it("mixes corpora by weight, by size when no weights are given, within one sequence at every point", () => {
+  it("mixes corpora by weight, by size when no weights are given, within one row at every point", () => {
+    const sizes = { one: streamOf(dir, "one").length, two: streamOf(dir, "two").length };
     for (const [weights, share] of [
       [{ one: 3, two: 1 }, 0.75],
-      [undefined, streamOf("one").length / (streamOf("one").length + streamOf("two").length)],
+      [undefined, sizes.one / (sizes.one + sizes.two)],
     ] as const) {
       const drawn = batches(100, weights ? { weights } : {}).batches.flatMap(({ corpora }) => corpora);
       let ones = 0;
@@ -141,12 +103,6 @@ describe("BatchLoader", () => {
     expect(JSON.stringify(batches(300).state).length).toBeLessThan(500);
   });
 
-  it("takes a corpus that is one token longer than a sequence", () => {
-    const seqLen = streamOf("two").length - 1;
-    const { batches: list } = batches(3, { weights: { two: 1 }, seqLen, batchSize: 1 });
-    for (const { tokens } of list) expect(tokens).toEqual(streamOf("two").subarray(0, seqLen));
-  });
-
   it("refuses what cannot be, by name", async () => {
     const refuse = (options: Partial<BatchLoaderOptions>, code: string, ...parts: string[]) =>
       expectCaiError(() => batches(1, options), code, ...parts);
@@ -156,7 +112,7 @@ describe("BatchLoader", () => {
     await refuse({ weights: { three: 1 } }, "E_CONFIG", "one, two", "three");
     await refuse({ weights: { one: -1 } }, "E_CONFIG", "weights.one", "-1");
     await refuse({ weights: { one: 0 } }, "E_CONFIG", "weights");
-    await refuse({ seqLen: 10 ** 6 }, "E_CONFIG", "seqLen", "corpus one");
+    await refuse({ seqLen: 10 ** 6, packing: "stream" }, "E_CONFIG", "seqLen", "corpus one");
     await refuse({ dir: join(folder, "none") }, "E_IO", "cai prepare");
   });
 
@@ -170,8 +126,10 @@ describe("BatchLoader", () => {
     const other = join(folder, "other");
     await prepareSmall(other, { corpora: [{ name: "one", documents: () => makeDocuments(60, 4) }] });
     await refuse({ state, dir: other }, "fingerprint");
-    const far = { ...state, corpora: state.corpora.map((corpus) => ({ ...corpus, index: 10 ** 6 })) };
-    await refuse({ state: far }, "index 1000000");
-    await refuse({ state: JSON.parse('{"version":2}') as LoaderState }, "state");
+    await refuse({ state, packing: "stream" }, "packing", "packed", "stream");
+    const rows = { epoch: 0, documents: 0, row: 10 ** 6 };
+    await refuse({ state: { ...state, corpora: state.corpora.map((one) => ({ ...one, rows })) } }, "row 1000000");
+    await refuse({ state: JSON.parse('{"version":1,"seed":5}') }, "expected version 2, got 1", "begin anew");
+    await refuse({ state: JSON.parse('{"version":2}') }, "state");
   });
 });

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { bitsPerByte, type EvalBatch, evalBatches, readManifest, TokenDataset } from "../../src/data/index.js";
 import { expectCaiError, makeDocuments, prepareSmall, temporaryFolder } from "./helpers.js";
+import { pairCounts, piecesOf, streamOf } from "./packed-text.js";
 
 const dir = join(temporaryFolder(), "prepared");
 beforeAll(() => prepareSmall(dir).then(() => undefined));
@@ -10,29 +11,48 @@ const pass = (batchSize: number, seqLen: number, maxBatches?: number) => [
   ...evalBatches({ dir, batchSize, seqLen, ...(maxBatches !== undefined && { maxBatches }) }),
 ];
 
+function splitAfterEach(stream: Int32Array, last: number): number[][] {
+  const parts: number[][] = [[]];
+  for (const token of stream) {
+    parts.at(-1)?.push(token);
+    if (token === last) parts.push([]);
+  }
+  return parts.slice(0, -1);
+}
+
+function bytesOf(corpus: string): number {
+  const dataset = TokenDataset.open(dir, corpus, "val");
+  dataset.close();
+  return dataset.bytes;
+}
+
 describe("evalBatches", () => {
   it.each([
     [4, 16],
     [1, 7],
     [3, 1],
     [2, 100_000],
-  ])("predicts every token once, in order, in batches of %i by %i", (batchSize, seqLen) => {
-    const batches = pass(batchSize, seqLen);
-    for (const { name } of readManifest(dir).corpora) {
-      const dataset = TokenDataset.open(dir, name, "val");
-      const all = new Int32Array(dataset.tokens);
-      dataset.read(0, dataset.tokens, all);
-      dataset.close();
-      const own = batches.filter(({ corpus }) => corpus === name);
-      const targets = own.flatMap((batch) => Array.from(batch.targets));
-      const predicted = targets.filter((target) => target >= 0);
-      expect(predicted).toEqual(Array.from(all));
-      expect(own.reduce((sum, { lossTokens }) => sum + lossTokens, 0)).toBe(all.length);
-      // What a row sees is what came before, an end of text before the first.
-      const seen = own.flatMap((batch) => Array.from(batch.tokens)).filter((_, i) => (targets[i] as number) >= 0);
-      expect(seen).toEqual([dataset.endOfText, ...all.subarray(0, -1)]);
-      expect(own.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(dataset.bytes);
-    }
+  ])(
+    "predicts every token once, from what stands before it in its document, in batches of %i by %i",
+    (batchSize, seqLen) => {
+      const batches = pass(batchSize, seqLen);
+      for (const { name } of readManifest(dir).corpora) {
+        const stream = streamOf(dir, name, "val");
+        const documents = splitAfterEach(stream, 0).map((document) => [0, ...document]);
+        const own = batches.filter(({ corpus }) => corpus === name);
+        const pieces = own.flatMap(piecesOf);
+        expect(pairCounts(pieces)).toEqual(pairCounts(documents));
+        const whole = documents.filter(({ length }) => length <= seqLen + 1).map(String);
+        expect(pieces.map(String)).toEqual(expect.arrayContaining(whole));
+        expect(own.reduce((sum, { lossTokens }) => sum + lossTokens, 0)).toBe(stream.length);
+        expect(own.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(bytesOf(name));
+      }
+    },
+  );
+
+  it("does not depend on how training rows are made", () => {
+    const packing = { packing: "stream" };
+    expect([...evalBatches({ dir, batchSize: 2, seqLen: 9, ...packing })]).toEqual(pass(2, 9));
   });
 
   it("gives full arrays whatever is left over, and the same ones each time", () => {

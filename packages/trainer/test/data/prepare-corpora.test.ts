@@ -8,7 +8,7 @@ import {
   TokenDataset,
   Tokenizer,
 } from "../../src/data/index.js";
-import { splitOf } from "../../src/data/prepare-corpora.js";
+import { splitOf } from "../../src/data/write-corpora.js";
 import { expectCaiError, makeDocuments, prepareSmall, temporaryFolder } from "./helpers.js";
 
 const folder = temporaryFolder();

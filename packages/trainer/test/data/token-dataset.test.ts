@@ -1,7 +1,8 @@
-import { appendFileSync, copyFileSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { readManifest, TokenDataset } from "../../src/data/index.js";
+import { corpusOf } from "../../src/data/manifest.js";
 import { expectCaiError, makeDocuments, prepareSmall, temporaryFolder } from "./helpers.js";
 
 const folder = temporaryFolder();
@@ -71,13 +72,9 @@ describe("a prepared directory that is not whole", () => {
   function damaged(change: (path: string) => void, which: "shard" | "index" | "manifest" = "shard"): [string, string] {
     const copy = join(folder, `copy-${++copies}`);
     const manifest = readManifest(dir);
-    const entry = manifest.corpora[0]?.splits.train;
-    const name = which === "manifest" ? "manifest.json" : (entry?.[which].file ?? "");
-    const files = manifest.corpora.flatMap(({ splits }) =>
-      Object.values(splits).flatMap(({ shard, index }) => [shard.file, index.file]),
-    );
-    mkdirSync(copy);
-    for (const file of ["manifest.json", "tokenizer.json", ...files]) copyFileSync(join(dir, file), join(copy, file));
+    const entry = corpusOf(manifest, "one", "text").splits.train;
+    const name = which === "manifest" ? "manifest.json" : entry[which].file;
+    cpSync(dir, copy, { recursive: true });
     change(join(copy, name));
     return [copy, join(copy, name)];
   }

@@ -16,6 +16,7 @@ const roles = new Map<unknown, ChatRole>([
   ["observation", "tool"],
 ]);
 
+/** All roles there are. */
 export const chatRoles: readonly ChatRole[] = ["system", "user", "assistant", "tool"];
 
 /** The role that `name` means, by `own` names first. */

@@ -86,6 +86,7 @@ describe("packDocuments", () => {
           expect(there).toEqual(documents[document]?.subarray(from, from + length));
         }
       }),
+      { numRuns: 40 },
     );
   });
 
