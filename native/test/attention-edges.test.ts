@@ -1,4 +1,4 @@
-import { expectAllClose } from "@cai/test-utils";
+import { type AttentionInputs, attentionInputs, denseForward, expectAllClose } from "@cai/test-utils";
 import { describe, expect, it } from "vitest";
 import {
   attentionBackward,
@@ -9,14 +9,14 @@ import {
   threads,
   zeros,
 } from "../js/index.js";
-import { type AttentionCase, causal, denseForward, sees } from "./support/attention-reference.js";
-import { type Inputs, randomIntervals, runAttention, seededInputs } from "./support/attention-run.js";
+import { type AttentionCase, causal, denseOf, sees } from "./support/attention-reference.js";
+import { randomIntervals, runAttention } from "./support/attention-run.js";
 
 describe("attention at the edges", () => {
   it("gives zeros and -Infinity to a query that sees nobody, which takes no part in gradients", () => {
     const [T, length, D] = [70, 50, 8];
     const c = { B: 1, T, S: T, H: 1, K: 1, D, options: causal(D, padding(T, length)) };
-    const { out, lse, dq, dk, dv } = runAttention(c, seededInputs(c, 50));
+    const { out, lse, dq, dk, dv } = runAttention(c, attentionInputs(c, 50));
     for (const tail of [out, dq, dk, dv]) expect(tail.subarray(length * D)).toEqual(new Float32Array((T - length) * D));
     expect(lse.subarray(length)).toEqual(new Float32Array(T - length).fill(-Infinity));
     expect(lse.subarray(0, length).every(Number.isFinite)).toBe(true);
@@ -26,7 +26,7 @@ describe("attention at the edges", () => {
     const [T, length, D] = [70, 50, 8];
     const zreg = { zregCoefficients: floatTensor(Float32Array.of(0.5), [1]) };
     const c = { B: 1, T, S: T, H: 1, K: 1, D, options: causal(D, { ...padding(T, length), ...zreg }) };
-    const inputs = seededInputs(c, 50);
+    const inputs = attentionInputs(c, 50);
     const { dq, dk, dv } = runAttention(c, inputs);
     for (const tail of [dq, dk, dv]) expect(tail.subarray(length * D)).toEqual(new Float32Array((T - length) * D));
     expect(dq.every(Number.isFinite)).toBe(true);
@@ -35,9 +35,9 @@ describe("attention at the edges", () => {
 
   it("survives logits whose exponential overflows", () => {
     const c = { B: 1, T: 80, S: 80, H: 1, K: 1, D: 4, options: { scale: 1000 } };
-    const inputs = seededInputs(c, 60);
+    const inputs = attentionInputs(c, 60);
     // Logits near 5000 err by 5e-4, and so do the probabilities.
-    const expected = denseForward(c, inputs.q, inputs.k, inputs.v).out;
+    const expected = denseForward(denseOf(c), inputs.q, inputs.k, inputs.v).out;
     expectAllClose(runAttention(c, inputs).out, expected, { rtol: 2e-3, atol: 2e-3 });
   });
 
@@ -64,7 +64,7 @@ describe("attention at the edges", () => {
     for (const [kind, mask] of Object.entries(masks)) {
       it(`lets a bad key or value reach exactly the queries that see it: ${T} queries, ${S} keys, ${kind}`, () => {
         const c: AttentionCase = { B: 1, T, S, H, K: 1, D, options: causal(D, { queryOffset, ...mask }) };
-        const clean = seededInputs(c, 71);
+        const clean = attentionInputs(c, 71);
         const key = Math.floor(S / 2) + 3;
         for (const [name, bad] of [
           ["k", Number.NaN],
@@ -80,7 +80,7 @@ describe("attention at the edges", () => {
   it("keeps a bad query or output gradient from keys that it doesn't see", () => {
     const [T, D, query] = [140, 6, 77];
     const c: AttentionCase = { B: 1, T, S: T, H: 1, K: 1, D, options: causal(D, { window: 50 }) };
-    const clean = seededInputs(c, 80);
+    const clean = attentionInputs(c, 80);
     const expected = runAttention(c, clean);
     for (const name of ["q", "dout"] as const) {
       const { dq, dk, dv } = runAttention(c, poison(clean, name, query * D + 1, Number.NaN));
@@ -103,7 +103,7 @@ describe("attention at the edges", () => {
     try {
       const runs = [1, 2, 2, 3].map((count) => {
         setThreads(count);
-        return [many, one].map((c) => runAttention(c, seededInputs(c, 90)));
+        return [many, one].map((c) => runAttention(c, attentionInputs(c, 90)));
       });
       for (const run of runs) expect(run).toEqual(runs[0]);
     } finally {
@@ -190,14 +190,14 @@ function padding(tokens: number, length: number) {
   return { start: intTensor(start, [1, tokens]), limit: intTensor(limit, [1, tokens]) };
 }
 
-function poison(inputs: Inputs, name: keyof Inputs, index: number, value: number): Inputs {
+function poison(inputs: AttentionInputs, name: keyof AttentionInputs, index: number, value: number): AttentionInputs {
   const poisoned = inputs[name].slice();
   poisoned[index] = value;
   return { ...inputs, [name]: poisoned };
 }
 
 /** Queries that see `key` must feel it; the others must keep their very bits. */
-function expectPoison(c: AttentionCase, clean: Inputs, poisoned: Inputs, key: number): void {
+function expectPoison(c: AttentionCase, clean: AttentionInputs, poisoned: AttentionInputs, key: number): void {
   const expected = runAttention(c, clean);
   const actual = runAttention(c, poisoned);
   for (let row = 0; row < c.T * c.H; row++) {

@@ -1,9 +1,19 @@
-import { expectAllClose, finiteDifference, randomFloats, randomInts } from "@cai/test-utils";
+import {
+  type AttentionInputs,
+  attentionInputs,
+  denseBackward,
+  denseForward,
+  expectAllClose,
+  finiteDifference,
+  randomFloats,
+  randomInts,
+  zregPenalty,
+} from "@cai/test-utils";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { attentionBackward, attentionForward, type FloatTensor, floatTensor, intTensor, zeros } from "../js/index.js";
-import { type AttentionCase, causal, denseBackward, denseForward, zregPenalty } from "./support/attention-reference.js";
-import { type Inputs, randomIntervals, runAttention, seededInputs } from "./support/attention-run.js";
+import { type AttentionCase, causal, denseOf } from "./support/attention-reference.js";
+import { randomIntervals, runAttention } from "./support/attention-run.js";
 
 // A logit of normal q and k errs by a few roundings (6e-8) of values up to about 5, so a probability errs by 1e-6
 // relative; outputs are means of values near 1.
@@ -12,13 +22,13 @@ const tolerance = { rtol: 1e-5, atol: 5e-6 };
 // a few hundred cells that are summed.
 const gradientTolerance = { rtol: 1e-5, atol: 2e-5 };
 
-function expectAgrees(c: AttentionCase, inputs: Inputs): void {
+function expectAgrees(c: AttentionCase, inputs: AttentionInputs): void {
   const actual = runAttention(c, inputs);
   const { q, k, v, dout } = inputs;
-  const forward = denseForward(c, q, k, v);
+  const forward = denseForward(denseOf(c), q, k, v);
   expectAllClose(actual.out, forward.out, tolerance);
   expectAllClose(actual.lse, forward.lse, tolerance);
-  const gradients = denseBackward(c, dout, q, k, v);
+  const gradients = denseBackward(denseOf(c), dout, q, k, v);
   expectAllClose(actual.dq, gradients.dq, gradientTolerance);
   expectAllClose(actual.dk, gradients.dk, gradientTolerance);
   expectAllClose(actual.dv, gradients.dv, gradientTolerance);
@@ -49,7 +59,7 @@ describe("attention", () => {
   for (const [B, T, S, H, K, D, queryOffset = 0] of shapes) {
     it(`agrees with dense attention for B ${B}, T ${T}, S ${S}, H ${H}, K ${K}, D ${D}, offset ${queryOffset}`, () => {
       const c = { B, T, S, H, K, D, options: causal(D, { queryOffset }) };
-      expectAgrees(c, seededInputs(c, 1));
+      expectAgrees(c, attentionInputs(c, 1));
     });
   }
 
@@ -95,7 +105,7 @@ describe("attention", () => {
         c.options.queryPositions = intTensor(randomInts(B * T, 80, seed + 2), [B, T]);
         c.options.keyPositions = intTensor(randomInts(B * S, 80, seed + 3), [B, S]);
       }
-      expectAgrees(c, seededInputs(c, seed));
+      expectAgrees(c, attentionInputs(c, seed));
     });
     fc.assert(check, { numRuns: 40, seed: 20 });
   });
@@ -107,11 +117,11 @@ describe("attention", () => {
     };
     const more = { queryIndices: intTensor(Int32Array.of(4, 1, 5, 1, 2), [1, 5]), softcap: 1.5, window: 4, ...zreg };
     const c = { B: 1, T: 5, S: 6, H: 2, K: 1, D: 3, options: causal(3, more) };
-    const inputs = seededInputs(c, 5);
+    const inputs = attentionInputs(c, 5);
     const { q, k, v, dout } = inputs;
     const loss = (a: ArrayLike<number>, b: ArrayLike<number>, e: ArrayLike<number>) => {
-      const { out, lse } = denseForward(c, a, b, e);
-      return out.reduce((sum, value, i) => sum + value * (dout[i] as number), 0) + zregPenalty(c, lse);
+      const { out, lse } = denseForward(denseOf(c), a, b, e);
+      return out.reduce((sum, value, i) => sum + value * (dout[i] as number), 0) + zregPenalty(denseOf(c), lse);
     };
     const { dq, dk, dv } = runAttention(c, inputs);
     expectAllClose(
@@ -134,7 +144,7 @@ describe("attention", () => {
   it("reads q, k and v from one fused array and writes their gradients into another", () => {
     const [B, T, H, D] = [2, 75, 3, 24];
     const c = { B, T, S: T, H, K: H, D, options: causal(D) };
-    const inputs = seededInputs(c, 30);
+    const inputs = attentionInputs(c, 30);
     const width = 3 * H * D + 2;
     const strides = [T * width, width, D, 1];
     const fused = new Float32Array(B * T * width).fill(Number.NaN);
@@ -165,7 +175,7 @@ describe("attention", () => {
   it("gives permuted and repeated queries what they had in order, each by its index in the cache", () => {
     const [T, H, K, D] = [150, 2, 1, 24];
     const c = { B: 1, T, S: T, H, K, D, options: causal(D, { window: 90 }) };
-    const inputs = seededInputs(c, 45);
+    const inputs = attentionInputs(c, 45);
     const { out, dq } = runAttention(c, inputs);
     const order = randomInts(T + 20, T, 46);
     const pick = (data: Float32Array) => {
@@ -182,7 +192,7 @@ describe("attention", () => {
   it("gives the same for queries in two calls with an offset as in one", () => {
     const [T, cut, H, K, D] = [90, 41, 4, 2, 32];
     const c = { B: 1, T, S: T, H, K, D, options: causal(D) };
-    const inputs = seededInputs(c, 40);
+    const inputs = attentionInputs(c, 40);
     const { out, lse } = runAttention(c, inputs);
     for (const [from, to] of [
       [0, cut],

@@ -185,15 +185,13 @@ void BackwardBlock(const BackwardJob& job, const AttentionUnit& unit, int64_t bl
   const RowBlock block(job.plan, unit, first, std::min(kBlockRowCount, unit.rows - first), kBlockRows);
   const KeyArrays keys = job.plan.keys(unit.b);
   StartRows(job, unit, block, rows);
-  for (int64_t tile = 0; tile < job.plan.tiles(); ++tile) {
+  job.plan.ForVisibleTiles(block.bounds, keys, 0, job.plan.tiles(), [&](int64_t tile, Visibility seen) {
     const size_t at = static_cast<size_t>(tile);
-    if (schedule.first[at] > block_index || schedule.last[at] < block_index) continue;
     const BackwardTile packed(job, slots, schedule.slot[at]);
     if (schedule.first[at] == block_index) StartTile(job, unit, tile, packed);
-    const Visibility seen = job.plan.Classify(block.bounds, keys.tiles[tile]);
-    if (seen != Visibility::kEmpty) BackwardCells(job, block, rows, packed, keys, tile, seen);
+    BackwardCells(job, block, rows, packed, keys, tile, seen);
     if (schedule.last[at] == block_index) finish(tile, packed);
-  }
+  });
   for (int64_t r = 0; r < block.rows; ++r) {
     const int64_t row = block.first + r;
     StoreScaled(job.args.shape.dim, job.args.scale, rows.dq + r * job.padded_dim,
@@ -256,10 +254,11 @@ void AttentionBackwardCpu(const AttentionBackwardArgs& args) {
   const BackwardJob job(args, plan);
   ThreadPool& pool = ThreadPool::Get();
   float* sums = job.parts == 1 ? nullptr : Scratch(ScratchSlot::kPackB, job.units * job.parts * job.part_size());
+  const TileSchedules schedules(plan, args.shape, kBlockRowCount, job.blocks, job.parts);
   pool.Run(job.units * job.parts, [&](int64_t index) {
     const AttentionUnit unit(args.shape, index / job.parts);
     const int64_t part = index % job.parts;
-    const TileSchedule schedule(plan, unit, kBlockRowCount, job.blocks, part, job.parts);
+    const TileSchedule& schedule = schedules.at(unit, part);
     const BackwardRows rows(job, Scratch(ScratchSlot::kKernel, BackwardRows::Floats(job)));
     float* slots = Scratch(ScratchSlot::kPackA, schedule.slots * BackwardTile::Floats(job));
     HWY_DYNAMIC_DISPATCH(BackwardPart)(job, unit, part, schedule, slots,

@@ -183,15 +183,12 @@ void ForwardBlock(const ForwardJob& job, const AttentionUnit& unit, int64_t bloc
   const RowBlock block(job.plan, unit, first, std::min(kBlockRowCount, unit.rows - first), kBlockRows);
   const KeyArrays keys = job.plan.keys(unit.b);
   StartRows(job, unit, block, rows);
-  for (int64_t tile = tile_begin; tile < tile_end; ++tile) {
-    const size_t at = static_cast<size_t>(tile);
-    if (schedule.first[at] > block_index || schedule.last[at] < block_index) continue;
-    const Visibility seen = job.plan.Classify(block.bounds, keys.tiles[tile]);
-    if (seen == Visibility::kEmpty) continue;
+  job.plan.ForVisibleTiles(block.bounds, keys, tile_begin, tile_end, [&](int64_t tile, Visibility seen) {
     if (job.direct(unit.rows)) {
       ForwardDirect(job, unit, block, rows, tile, seen == Visibility::kFull ? nullptr : &keys);
-      continue;
+      return;
     }
+    const size_t at = static_cast<size_t>(tile);
     const ForwardTile packed(job, slots, schedule.slot[at]);
     if (schedule.first[at] == block_index) PackForwardTile(job, unit, tile, packed);
     const TileCells cells(job.plan, block, seen, keys.runs + tile * kRunsPerTile);
@@ -202,7 +199,7 @@ void ForwardBlock(const ForwardJob& job, const AttentionUnit& unit, int64_t bloc
                    {tile, row, std::min<int64_t>(block.rows, row + kBlockRows), cells.begin[g] * kKeyRun,
                     cells.end[g] * kKeyRun, cells.masked[g] ? &keys : nullptr});
     }
-  }
+  });
 }
 
 // All blocks of one part of a unit.
@@ -262,9 +259,10 @@ float* Scratch(ScratchSlot slot, int64_t floats) {
 }
 
 void ForwardByParts(const ForwardJob& job) {
+  const TileSchedules schedules(job.plan, job.args.shape, kBlockRowCount, job.blocks, job.parts);
   ThreadPool::Get().Run(job.units * job.parts, [&](int64_t index) {
     const AttentionUnit unit(job.args.shape, index / job.parts);
-    const TileSchedule schedule(job.plan, unit, kBlockRowCount, job.blocks, index % job.parts, job.parts);
+    const TileSchedule& schedule = schedules.at(unit, index % job.parts);
     float* memory = Scratch(ScratchSlot::kKernel, RowState::Floats(job) + ForwardRows::Floats(job));
     const ForwardRows rows(job, RowState(job, memory), memory + RowState::Floats(job));
     float* slots = Scratch(ScratchSlot::kPackA, schedule.slots * ForwardTile::Floats(job));
@@ -276,13 +274,13 @@ void ForwardByChunks(const ForwardJob& job) {
   ThreadPool& pool = ThreadPool::Get();
   const int64_t state_floats = RowState::Floats(job);
   float* states = Scratch(ScratchSlot::kPackB, job.units * job.chunks * state_floats);
+  const TileSchedules schedules(job.plan, job.args.shape, kBlockRowCount, 1, 1);
   pool.Run(job.units * job.chunks, [&](int64_t index) {
     const AttentionUnit unit(job.args.shape, index / job.chunks);
-    const TileSchedule schedule(job.plan, unit, kBlockRowCount, 1, 0, 1);
     const ForwardRows rows(job, RowState(job, states + index * state_floats),
                            Scratch(ScratchSlot::kKernel, ForwardRows::Floats(job)));
     float* slot = Scratch(ScratchSlot::kPackA, ForwardTile::Floats(job));
-    HWY_DYNAMIC_DISPATCH(ForwardChunk)(job, unit, index % job.chunks, schedule, slot, rows);
+    HWY_DYNAMIC_DISPATCH(ForwardChunk)(job, unit, index % job.chunks, schedules.at(unit, 0), slot, rows);
   });
   pool.Run(job.units, [&](int64_t index) {
     HWY_DYNAMIC_DISPATCH(FinishChunks)(job, AttentionUnit(job.args.shape, index),

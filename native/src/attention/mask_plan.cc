@@ -70,12 +70,15 @@ MaskPlan::MaskPlan(const AttentionShape& shape, const AttentionMask& mask)
   const int64_t padded = tiles_ * kKeyTile;
   key_stride_ = alike ? 0 : padded;
   tile_stride_ = alike ? 0 : tiles_;
+  const int64_t groups = (tiles_ + kTilesPerGroup - 1) / kTilesPerGroup;
+  group_stride_ = alike ? 0 : groups;
   const size_t total = static_cast<size_t>(entries * padded);
   start_.assign(total, INT32_MAX);
   limit_.assign(total, 0);
   position_.assign(total, 0);
   runs_.resize(static_cast<size_t>(entries * tiles_ * kRunsPerTile));
   tile_bounds_.resize(static_cast<size_t>(entries * tiles_));
+  group_bounds_.resize(static_cast<size_t>(entries * groups));
 
   for (int64_t b = 0; b < entries; ++b) {
     for (int64_t j = 0; j < shape.keys; ++j) {
@@ -92,11 +95,18 @@ MaskPlan::MaskPlan(const AttentionShape& shape, const AttentionMask& mask)
   for (size_t i = 0; i < runs_.size(); ++i) {
     tile_bounds_[i / kRunsPerTile] = Merge(tile_bounds_[i / kRunsPerTile], runs_[i]);
   }
+  for (int64_t b = 0; b < entries; ++b) {
+    for (int64_t tile = 0; tile < tiles_; ++tile) {
+      KeyBounds& group = group_bounds_[static_cast<size_t>(b * groups + tile / kTilesPerGroup)];
+      group = Merge(group, tile_bounds_[static_cast<size_t>(b * tiles_ + tile)]);
+    }
+  }
 }
 
 KeyArrays MaskPlan::keys(int64_t b) const {
   return {start_.data() + b * key_stride_, limit_.data() + b * key_stride_, position_.data() + b * key_stride_,
-          runs_.data() + b * tile_stride_ * kRunsPerTile, tile_bounds_.data() + b * tile_stride_};
+          runs_.data() + b * tile_stride_ * kRunsPerTile, tile_bounds_.data() + b * tile_stride_,
+          group_bounds_.data() + b * group_stride_};
 }
 
 Visibility MaskPlan::Classify(const QueryBounds& q, const KeyBounds& k) const {

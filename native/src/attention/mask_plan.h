@@ -1,5 +1,6 @@
 // Who sees whom, prepared once per call: padded key arrays for the kernels' masks, and bounds of runs of keys from which
-// a run of queries learns that it sees all of them, none, or some. O(B · S) memory.
+// a run of queries learns that it sees all of them, none, or some. O(B · S) memory. Bounds of groups of tiles let a run of
+// queries find its tiles without asking each of them: at 131,072 tokens there are 2,048.
 #pragma once
 
 #include <algorithm>
@@ -13,6 +14,7 @@ namespace cai {
 constexpr int kKeyTile = 64;  // keys in a tile
 constexpr int kKeyRun = 16;   // keys in a run: the finest step at which part of a tile is skipped
 constexpr int kRunsPerTile = kKeyTile / kKeyRun;
+constexpr int kTilesPerGroup = 16;
 
 enum class Visibility { kEmpty, kPartial, kFull };
 
@@ -42,6 +44,7 @@ struct KeyArrays {
   const int32_t* position;
   const KeyBounds* runs;
   const KeyBounds* tiles;
+  const KeyBounds* groups;
 };
 
 class MaskPlan {
@@ -61,6 +64,20 @@ class MaskPlan {
 
   Visibility Classify(const QueryBounds& queries, const KeyBounds& keys) const;
 
+  // Calls visit(tile, visibility) for the tiles from `begin` to `end` of which some of these queries may see something.
+  template <typename F>
+  void ForVisibleTiles(const QueryBounds& queries, const KeyArrays& keys, int64_t begin, int64_t end, F&& visit) const {
+    for (int64_t tile = begin; tile < end;) {
+      const int64_t group = tile / kTilesPerGroup, stop = std::min(end, (group + 1) * kTilesPerGroup);
+      const Visibility all = Classify(queries, keys.groups[group]);
+      for (; all != Visibility::kEmpty && tile < stop; ++tile) {
+        const Visibility seen = all == Visibility::kFull ? all : Classify(queries, keys.tiles[tile]);
+        if (seen != Visibility::kEmpty) visit(tile, seen);
+      }
+      tile = stop;
+    }
+  }
+
   // Whether the query with this cache index and position sees key j.
   bool Sees(const KeyArrays& keys, int64_t index, int32_t position, int64_t j) const {
     if (index < keys.start[j] || index >= keys.limit[j]) return false;
@@ -69,12 +86,12 @@ class MaskPlan {
   }
 
  private:
-  int64_t queries_, offset_, tiles_, key_stride_, tile_stride_;
+  int64_t queries_, offset_, tiles_, key_stride_, tile_stride_, group_stride_;
   int32_t window_;
   const int32_t* query_indices_;
   const int32_t* query_positions_;
   std::vector<int32_t> start_, limit_, position_;
-  std::vector<KeyBounds> runs_, tile_bounds_;
+  std::vector<KeyBounds> runs_, tile_bounds_, group_bounds_;
 };
 
 }  // namespace cai

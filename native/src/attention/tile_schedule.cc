@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/thread_pool.h"
+
 namespace cai {
 namespace {
 
@@ -22,11 +24,11 @@ TileSchedule::TileSchedule(const MaskPlan& plan, const AttentionUnit& unit, int6
   for (int64_t block = part; block < blocks; block += parts) {
     const int64_t last_row = std::min((block + 1) * block_rows, unit.rows) - 1;
     const QueryBounds queries = BoundsOf(plan, unit, block * block_rows, last_row);
-    for (size_t tile = 0; tile < first.size(); ++tile) {
-      if (plan.Classify(queries, keys.tiles[tile]) == Visibility::kEmpty) continue;
-      if (first[tile] < 0) first[tile] = static_cast<int32_t>(block);
-      last[tile] = static_cast<int32_t>(block);
-    }
+    plan.ForVisibleTiles(queries, keys, 0, plan.tiles(), [&](int64_t tile, Visibility) {
+      const size_t at = static_cast<size_t>(tile);
+      if (first[at] < 0) first[at] = static_cast<int32_t>(block);
+      last[at] = static_cast<int32_t>(block);
+    });
   }
   // Slot 0 serves the tiles that only one block sees; the others keep theirs from first to last.
   std::vector<int32_t> order, ending, free;
@@ -48,6 +50,15 @@ TileSchedule::TileSchedule(const MaskPlan& plan, const AttentionUnit& unit, int6
     slot[static_cast<size_t>(tile)] = free.back();
     free.pop_back();
   }
+}
+
+TileSchedules::TileSchedules(const MaskPlan& plan, const AttentionShape& shape, int64_t block_rows, int64_t blocks,
+                             int64_t parts)
+    : parts_(parts), schedules_(static_cast<size_t>(shape.kv_heads > 0 ? shape.batch * parts : 0)) {
+  ThreadPool::Get().Run(static_cast<int64_t>(schedules_.size()), [&](int64_t index) {
+    const AttentionUnit unit(shape, index / parts * shape.kv_heads);
+    schedules_[static_cast<size_t>(index)] = TileSchedule(plan, unit, block_rows, blocks, index % parts, parts);
+  });
 }
 
 }  // namespace cai

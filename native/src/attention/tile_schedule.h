@@ -15,9 +15,23 @@ struct TileSchedule {
   std::vector<int32_t> slot;
   int64_t slots = 1;
 
+  TileSchedule() = default;
   // Of blocks part, part + parts, ... below `blocks`.
   TileSchedule(const MaskPlan& plan, const AttentionUnit& unit, int64_t block_rows, int64_t blocks, int64_t part,
                int64_t parts);
+};
+
+// The schedules of all parts of all batch entries: heads of an entry share theirs.
+class TileSchedules {
+ public:
+  TileSchedules(const MaskPlan& plan, const AttentionShape& shape, int64_t block_rows, int64_t blocks, int64_t parts);
+  const TileSchedule& at(const AttentionUnit& unit, int64_t part) const {
+    return schedules_[static_cast<size_t>(unit.b * parts_ + part)];
+  }
+
+ private:
+  int64_t parts_;
+  std::vector<TileSchedule> schedules_;
 };
 
 }  // namespace cai

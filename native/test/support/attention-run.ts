@@ -1,20 +1,9 @@
-import { randomFloats, randomInts } from "@cai/test-utils";
+import { type AttentionInputs, randomInts } from "@cai/test-utils";
 import { attentionBackward, attentionForward, floatTensor, zeros } from "../../js/index.js";
 import type { AttentionCase } from "./attention-reference.js";
 
-export type Inputs = Record<"q" | "k" | "v" | "dout", Float32Array>;
-
-export function seededInputs({ B, T, S, H, K, D }: AttentionCase, seed: number): Inputs {
-  return {
-    q: randomFloats(B * T * H * D, seed),
-    k: randomFloats(B * S * K * D, seed + 1),
-    v: randomFloats(B * S * K * D, seed + 2),
-    dout: randomFloats(B * T * H * D, seed + 3),
-  };
-}
-
 /** Forward and backward over contiguous arrays; every output starts as garbage, to prove that it is overwritten. */
-export function runAttention({ B, T, S, H, K, D, options }: AttentionCase, { q, k, v, dout }: Inputs) {
+export function runAttention({ B, T, S, H, K, D, options }: AttentionCase, { q, k, v, dout }: AttentionInputs) {
   const wide = [B, T, H, D];
   const narrow = [B, S, K, D];
   const garbage = (shape: number[]) => {

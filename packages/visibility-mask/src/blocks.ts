@@ -1,6 +1,7 @@
-import { checkOptions, checkWhole } from "@cai/portable/arguments";
+import { checkWhole } from "@cai/portable/arguments";
 import type { ViewOptions, VisibilityMask } from "./mask.js";
-import { checkWindow, visibleRuns } from "./visible-runs.js";
+import { most, windowOf } from "./refuse.js";
+import { visibleRuns } from "./visible-runs.js";
 
 export interface BlockOptions extends ViewOptions {
   /** Queries a block, 64 when absent. */
@@ -23,11 +24,10 @@ export interface Blocks {
 
 export function blocks(mask: VisibilityMask, options: BlockOptions = {}): Blocks {
   const op = "visibilityMask.blocks";
-  checkOptions(options, op);
-  const { queryBlock = 64, keyBlock = 64, window = 0 } = options;
-  checkWhole(queryBlock, "queryBlock", 1, 2 ** 31 - 1, op);
-  checkWhole(keyBlock, "keyBlock", 1, 2 ** 31 - 1, op);
-  checkWindow(window, op);
+  const window = windowOf(options, op);
+  const { queryBlock = 64, keyBlock = 64 } = options;
+  checkWhole(queryBlock, "queryBlock", 1, most, op);
+  checkWhole(keyBlock, "keyBlock", 1, most, op);
   const { batchSize, seqLen } = mask;
   const [rows, columns] = [Math.ceil(seqLen / queryBlock), Math.ceil(seqLen / keyBlock)];
   const kinds = new Uint8Array(batchSize * rows * columns);
@@ -81,10 +81,7 @@ export function countBlocks(
 
 /** How many pairs of query and key there are of which one sees the other, over all rows; O(T) memory. */
 export function visibleCells(mask: VisibilityMask, options: ViewOptions = {}): number {
-  const op = "visibilityMask.visibleCells";
-  checkOptions(options, op);
-  const { window = 0 } = options;
-  checkWindow(window, op);
+  const window = windowOf(options, "visibilityMask.visibleCells");
   let total = 0;
   const count = (from: number, to: number) => {
     total += to - from;

@@ -1,17 +1,19 @@
-import { checkArray, checkLength } from "@cai/portable/arguments";
-import { CaiError } from "@cai/portable/error";
+import { checkArray, checkLength, checkOptions, describe } from "@cai/portable/arguments";
 import type { MaskArrays } from "./mask.js";
+import { refuse, refuseToken } from "./refuse.js";
 
 const op = "visibilityMask";
 
 /** Checks everything about a mask's arrays in O(n). @returns T, the tokens of a row. */
-export function checkMask({ start, limit, positions, batchSize = 1, allowBlind = false }: MaskArrays): number {
+export function checkMask(arrays: MaskArrays): number {
+  checkOptions(arrays, op);
+  const { start, limit, positions, batchSize = 1, allowBlind = false } = arrays;
   checkArray(start, "start", ["Int32Array"], op);
   checkArray(limit, "limit", ["Int32Array"], op);
   checkLength(limit, "limit", start.length, "those of start", op);
   if (!Number.isInteger(batchSize) || batchSize < 1 || start.length % batchSize !== 0) {
     const expected = `a whole number from 1 that divides the ${start.length} tokens`;
-    throw new CaiError("E_SHAPE", op, `batchSize must be ${expected}, got ${batchSize}`);
+    refuse(op, `batchSize must be ${expected}, got ${describe(batchSize)}`, "E_SHAPE");
   }
   const seqLen = start.length / batchSize;
   for (let row = 0; row < batchSize; row++) {
@@ -29,11 +31,7 @@ function checkIntervals(start: Int32Array, limit: Int32Array, row: number): void
     const [from, to] = [start[j] as number, limit[j] as number];
     if (from >= 0 && from <= to && to <= seqLen) continue;
     const expected = `0 ≤ start ≤ limit ≤ ${seqLen}`;
-    throw new CaiError(
-      "E_ARGUMENT",
-      op,
-      `token ${j} of row ${row}: expected ${expected}, got start ${from}, limit ${to}`,
-    );
+    refuseToken(op, j, row, `expected ${expected}, got start ${from}, limit ${to}`);
   }
 }
 
@@ -49,7 +47,7 @@ function checkSight(start: Int32Array, limit: Int32Array, row: number): void {
     const isPadding = start[i] === 0 && limit[i] === 0;
     if (seen > 0 || isPadding) continue;
     const advice = "give it a key, make it padding (start and limit 0), or set allowBlind";
-    throw new CaiError("E_ARGUMENT", op, `token ${i} of row ${row} sees nobody: ${advice}`);
+    refuseToken(op, i, row, `it sees nobody: ${advice}`);
   }
 }
 
@@ -58,6 +56,6 @@ function checkPositions(positions: Int32Array, batchSize: number, seqLen: number
   checkLength(positions, "positions", batchSize * seqLen, "those of start", op);
   const bad = positions.findIndex((position) => position < 0);
   if (bad < 0) return;
-  const place = `token ${bad % seqLen} of row ${Math.floor(bad / seqLen)}`;
-  throw new CaiError("E_ARGUMENT", op, `${place}: expected a position of at least 0, got ${positions[bad]}`);
+  const expected = `expected a position of at least 0, got ${positions[bad]}`;
+  refuseToken(op, bad % seqLen, Math.floor(bad / seqLen), expected);
 }

@@ -13,7 +13,7 @@ import { concat, stack } from "./patterns/join.js";
 import { type BeamShape, beams, packed, sharedPrompt } from "./patterns/packed.js";
 import type { RowLength } from "./patterns/runs.js";
 import { tree } from "./patterns/tree.js";
-import { checkWindow } from "./visible-runs.js";
+import { windowOf } from "./refuse.js";
 
 /** The arrays that make a {@link VisibilityMask}. */
 export interface MaskArrays {
@@ -59,12 +59,11 @@ export class VisibilityMask {
    *   range, whose position is negative, or that sees nobody.
    */
   constructor(arrays: MaskArrays) {
-    const { batchSize = 1 } = arrays;
-    this.batchSize = batchSize;
+    this.seqLen = checkMask(arrays);
+    this.batchSize = arrays.batchSize ?? 1;
     this.start = arrays.start;
     this.limit = arrays.limit;
     this.positions = arrays.positions;
-    this.seqLen = checkMask(arrays);
   }
 
   /** One causal document of T tokens: start j, limit T. */
@@ -147,12 +146,13 @@ export class VisibilityMask {
   }
 
   /** Whether query `query` of row `row` sees key `key`. @throws CaiError `E_ARGUMENT` for an index out of range. */
-  isVisible(query: number, key: number, { row = 0, window = 0 }: ViewOptions & { row?: number } = {}): boolean {
+  isVisible(query: number, key: number, options: ViewOptions & { row?: number } = {}): boolean {
     const op = "visibilityMask.isVisible";
+    const window = windowOf(options, op);
+    const { row = 0 } = options;
     checkWhole(row, "row", 0, this.batchSize - 1, op);
     checkWhole(query, "query", 0, this.seqLen - 1, op);
     checkWhole(key, "key", 0, this.seqLen - 1, op);
-    checkWindow(window, op);
     const at = row * this.seqLen;
     if (query < (this.start[at + key] as number) || query >= (this.limit[at + key] as number)) return false;
     const distance = this.position(query, row) - this.position(key, row);

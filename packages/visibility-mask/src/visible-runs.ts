@@ -1,13 +1,7 @@
-import { checkWhole } from "@cai/portable/arguments";
 import type { VisibilityMask } from "./mask.js";
 
 /** Takes the queries [from, to). */
 export type RunVisitor = (from: number, to: number) => void;
-
-/** @throws CaiError `E_ARGUMENT` unless `window` is 0, which is none, or a width. */
-export function checkWindow(window: unknown, op: string): void {
-  checkWhole(window, "window", 0, 2 ** 31 - 1, op);
-}
 
 /**
  * Looks up who sees a key of one row: every longest run of queries, in order. Without a window there is one at most; with

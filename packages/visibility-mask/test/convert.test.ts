@@ -88,8 +88,8 @@ describe("dense masks", () => {
   it("name the queries around the gap", () => {
     const dense = Uint8Array.of(1, 0, 0, 0, 1, 0, 1, 0, 1);
     expect(() => VisibilityMask.fromDense(dense, { seqLen: 3 })).toThrow(
-      "visibilityMask.fromDense: token 0 of row 0: the queries that see it are not one run (query 1 does not, query 2 does " +
-        "again), which no start and limit can say",
+      "visibilityMask.fromDense: token 0 of row 0: query 1 does not see it, but queries before and after do (query 2): only one " +
+        "run of queries can be said",
     );
   });
 
@@ -113,13 +113,13 @@ describe("dense masks", () => {
     [
       "a query that sees nobody",
       () => VisibilityMask.fromDense(Uint8Array.of(1, 1, 0, 0), { seqLen: 2 }),
-      "token 1 of row 0 sees nobody",
+      "token 1 of row 0: it sees nobody",
     ],
     ["no shape", () => VisibilityMask.fromDense(new Uint8Array(1), undefined as never), "options must be an object"],
     [
       "more cells than memory",
       () => VisibilityMask.causal(2 ** 21).toDense(),
-      "toDense: no memory for the 4398046511104 cells of a dense mask",
+      "toDense: no memory for 4398046511104 cells",
     ],
     ["a lowest that hides nothing", () => sample.toAdditive({ lowest: 0 }), "lowest must be a number below 0, got 0"],
     [

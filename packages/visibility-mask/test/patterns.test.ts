@@ -295,7 +295,7 @@ describe("every pattern", () => {
     [
       "a batch in a row",
       () => VisibilityMask.concat([VisibilityMask.stack([VisibilityMask.causal(2), VisibilityMask.causal(2)])]),
-      "mask 0 must have batchSize 1, got 2",
+      "mask 0 must have one row, got 2: take them apart",
     ],
     [
       "a full row and more",

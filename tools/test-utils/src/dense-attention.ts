@@ -13,6 +13,8 @@ export interface DenseAttention {
   softcap: number;
   /** Whether query t of entry b sees key j. */
   sees(b: number, t: number, j: number): boolean;
+  /** c of each head, [H], and z0 of each query, [B, T], 0 when absent: of the penalty on logsumexp. */
+  zreg?: { coefficients: ArrayLike<number>; targets: ArrayLike<number> | undefined } | undefined;
 }
 
 export type AttentionInputs = Record<"q" | "k" | "v" | "dout", Float32Array>;
@@ -45,26 +47,43 @@ export function denseForward(c: DenseAttention, q: ArrayLike<number>, k: ArrayLi
   return { out, lse };
 }
 
-/** The gradients of Σ dout · out, in doubles. @param dlse [B, H, T], that of a loss that takes logsumexp as well. */
+/** Σ c · (lse − z0)² over the rows that see something. */
+export function zregPenalty(c: DenseAttention, lse: ArrayLike<number>): number {
+  let sum = 0;
+  for (let row = 0; row < lse.length; row++) {
+    if (at(lse, row) === -Infinity) continue;
+    const [b, h, t] = [Math.floor(row / (c.H * c.T)), Math.floor(row / c.T) % c.H, row % c.T];
+    const [coefficient, target] = zregOf(c, b, h, t);
+    sum += coefficient * (at(lse, row) - target) ** 2;
+  }
+  return sum;
+}
+
+function zregOf({ T, zreg }: DenseAttention, b: number, h: number, t: number): [coefficient: number, target: number] {
+  if (!zreg) return [0, 0];
+  return [at(zreg.coefficients, h), zreg.targets ? at(zreg.targets, b * T + t) : 0];
+}
+
+/** The gradients of Σ dout · out, and of the penalty where there is one, in doubles. */
 export function denseBackward(
   c: DenseAttention,
   dout: ArrayLike<number>,
   q: ArrayLike<number>,
   k: ArrayLike<number>,
   v: ArrayLike<number>,
-  dlse?: ArrayLike<number>,
 ) {
-  const { T, H, D, scale, softcap } = c;
+  const { D, scale, softcap } = c;
   const dq = new Float64Array(q.length);
   const dk = new Float64Array(k.length);
   const dv = new Float64Array(v.length);
-  forEachRow(c, q, k, ({ b, t, h, row, cells, probabilities }) => {
+  forEachRow(c, q, k, ({ b, t, h, row, cells, probabilities, logsumexp }) => {
     const dp = cells.map(({ key }) => dot(dout, row, v, key, D));
-    const extra = dlse ? at(dlse, (b * H + h) * T + t) : 0;
-    const delta = dp.reduce((sum, value, n) => sum + value * at(probabilities, n), 0) - extra;
+    const delta = dp.reduce((sum, value, n) => sum + value * at(probabilities, n), 0);
+    const [coefficient, target] = zregOf(c, b, h, t);
+    const penalty = 2 * coefficient * (logsumexp - target);
     cells.forEach(({ key, logit }, n) => {
       const p = at(probabilities, n);
-      const ds = p * (at(dp, n) - delta) * (softcap > 0 ? 1 - (logit / softcap) ** 2 : 1) * scale;
+      const ds = p * (at(dp, n) - delta + penalty) * (softcap > 0 ? 1 - (logit / softcap) ** 2 : 1) * scale;
       for (let d = 0; d < D; d++) {
         dv[key + d] = at(dv, key + d) + p * at(dout, row + d);
         dq[row + d] = at(dq, row + d) + ds * at(k, key + d);

@@ -6,6 +6,7 @@ export {
   type DenseAttention,
   denseBackward,
   denseForward,
+  zregPenalty,
 } from "./dense-attention.js";
 export { finiteDifference } from "./finite-difference.js";
 export { type MemoryRank, memoryRanks } from "./memory-ranks.js";

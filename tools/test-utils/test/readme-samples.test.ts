@@ -8,7 +8,13 @@ const root = fileURLToPath(new URL("../../..", import.meta.url));
 // Inside the tree, so that the samples find the packages as a user's project would.
 const folder = join(root, "node_modules", ".cache", `readme-samples-${process.pid}`);
 
-const readmes = ["README.md", "native/README.md", "packages/squinch/README.md", "packages/trainer/README.md"];
+const readmes = [
+  "README.md",
+  "native/README.md",
+  "packages/squinch/README.md",
+  "packages/trainer/README.md",
+  "packages/visibility-mask/README.md",
+];
 const sample = /<!-- runs as a test -->\n```ts\n([\s\S]*?)```/g;
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

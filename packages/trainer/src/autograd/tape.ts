@@ -44,6 +44,8 @@ export class Tape {
   readonly recording: boolean;
   readonly #entries: Entry[] = [];
   readonly #used = new Set<Parameter>();
+  /** Without recording: the variables that are still there. */
+  #unrecorded: Variable[] = [];
 
   constructor(arena: Arena, { recording }: { recording: boolean }) {
     this.arena = arena;
@@ -52,7 +54,15 @@ export class Tape {
 
   /** A new variable of `shape`, for an op to fill. */
   variable(shape: readonly number[]): Variable {
-    return { value: this.arena.take(shape) };
+    const made = { value: this.arena.take(shape) };
+    if (!this.recording) this.#unrecorded.push(made);
+    return made;
+  }
+
+  /** Gives back the memory of every variable but `kept`, unless a backward pass will want it: nothing reads them again. */
+  forgetAllBut(kept: Variable): void {
+    for (const made of this.#unrecorded) if (made !== kept) this.arena.release(made.value);
+    this.#unrecorded = this.#unrecorded.filter((made) => made === kept);
   }
 
   /**

@@ -90,6 +90,7 @@ export class Transformer {
     let x = embedding(tape, ids, this.#embedding, learned);
     for (const layer of this.#layers) {
       x = layer.forward(tape, x, { batchSize, positions, rotary: this.#rotary, attend });
+      tape.forgetAllBut(x);
     }
     return normalise(tape, this.config, x, this.#finalNorm);
   }

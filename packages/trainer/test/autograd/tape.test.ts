@@ -52,6 +52,20 @@ describe("Tape", () => {
     expect([...(x.grad as FloatTensor).data]).toEqual([0]);
   });
 
+  it("forgets all variables but one when it does not record, and none when it does", () => {
+    for (const recording of [false, true]) {
+      const arena = new Arena();
+      const tape = new Tape(arena, { recording });
+      const kept = scaled(tape, scaled(tape, leaf(1), 2), 3);
+      tape.forgetAllBut(kept);
+      expect(arena.liveTensors).toBe(recording ? 2 : 1);
+      const last = scaled(tape, kept, 5);
+      tape.forgetAllBut(last);
+      expect(arena.liveTensors).toBe(recording ? 3 : 1);
+      expect([...last.value.data]).toEqual([30]);
+    }
+  });
+
   it("saves nothing when it does not record", () => {
     const arena = new Arena();
     const tape = new Tape(arena, { recording: false });

@@ -1,7 +1,7 @@
-import { checkArray, checkLength, checkOptions, describe } from "@cai/portable/arguments";
+import { checkArray, checkLength, describe } from "@cai/portable/arguments";
 import { CaiError, type CaiErrorCode } from "@cai/portable/error";
 import { VisibilityMask } from "../mask.js";
-import { checkWindow } from "../visible-runs.js";
+import { windowOf } from "../refuse.js";
 import type { AttentionJob, BackwardJob, Dims } from "./job.js";
 import type { AttentionOptions, BackwardOptions, FloatTensor } from "./options.js";
 
@@ -78,12 +78,11 @@ export function checkLse(lse: FloatTensor, { B, H, T }: Dims, op: string): void 
 
 /** Options with defaults, checked against sizes. */
 export function checkJob(options: AttentionOptions, dims: Dims, op: string): AttentionJob {
-  checkOptions(options, op);
-  const { mask, queryIndices, window = 0, scale = 1 / Math.sqrt(dims.D), softcap = 0 } = options;
+  const window = windowOf(options, op);
+  const { mask, queryIndices, scale = 1 / Math.sqrt(dims.D), softcap = 0 } = options;
   checkMaskFits(mask, queryIndices, dims, op);
   const bad = (name: string, expected: string, got: unknown) =>
     new CaiError("E_ARGUMENT", op, `${name} must be ${expected}, got ${describe(got)}`);
-  checkWindow(window, op);
   if (!Number.isFinite(scale)) throw bad("scale", "a finite number", scale);
   if (!(Number.isFinite(softcap) && softcap >= 0)) throw bad("softcap", "0 (none) or more", softcap);
   return { dims, mask, queryIndices, window, scale, softcap };

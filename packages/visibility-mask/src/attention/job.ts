@@ -29,19 +29,19 @@ export interface BackwardJob extends AttentionJob {
   readonly zregTargets?: Float32Array | undefined;
 }
 
+/** [B, T, H, D] or [B, S, K, D] each, but lse: [B, H, T]. */
+export type ForwardTensors = [q: FloatTensor, k: FloatTensor, v: FloatTensor, out: FloatTensor, lse: FloatTensor];
+
+export type BackwardTensors = [
+  dout: FloatTensor,
+  ...forward: ForwardTensors,
+  dq: FloatTensor,
+  dk: FloatTensor,
+  dv: FloatTensor,
+];
+
 /** What a backend does, with checked arguments. */
 export interface AttentionOps {
-  forward(q: FloatTensor, k: FloatTensor, v: FloatTensor, out: FloatTensor, lse: FloatTensor, job: AttentionJob): void;
-  backward(
-    dout: FloatTensor,
-    q: FloatTensor,
-    k: FloatTensor,
-    v: FloatTensor,
-    out: FloatTensor,
-    lse: FloatTensor,
-    dq: FloatTensor,
-    dk: FloatTensor,
-    dv: FloatTensor,
-    job: BackwardJob,
-  ): void;
+  forward(...args: [...ForwardTensors, job: AttentionJob]): void;
+  backward(...args: [...BackwardTensors, job: BackwardJob]): void;
 }

@@ -1,5 +1,5 @@
 import type { VisibilityMask } from "../mask.js";
-import type { AttentionJob, AttentionOps, BackwardJob } from "./job.js";
+import type { AttentionJob, AttentionOps, BackwardJob, BackwardTensors, ForwardTensors } from "./job.js";
 import type { FloatTensor } from "./options.js";
 
 interface IntTensor {
@@ -27,26 +27,8 @@ interface NativeBackwardOptions extends NativeOptions {
 
 /** What is used of `@cai/native`, declared here so that the package needs neither it nor its types. */
 export interface NativeAttention {
-  attentionForward(
-    q: FloatTensor,
-    k: FloatTensor,
-    v: FloatTensor,
-    out: FloatTensor,
-    lse: FloatTensor,
-    options: NativeOptions,
-  ): void;
-  attentionBackward(
-    dout: FloatTensor,
-    q: FloatTensor,
-    k: FloatTensor,
-    v: FloatTensor,
-    out: FloatTensor,
-    lse: FloatTensor,
-    dq: FloatTensor,
-    dk: FloatTensor,
-    dv: FloatTensor,
-    options: NativeBackwardOptions,
-  ): void;
+  attentionForward(...args: [...ForwardTensors, options: NativeOptions]): void;
+  attentionBackward(...args: [...BackwardTensors, options: NativeBackwardOptions]): void;
 }
 
 /** The operations of `@cai/native`, which take a mask as tensors, as this package calls them. */

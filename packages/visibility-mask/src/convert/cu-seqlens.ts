@@ -1,7 +1,5 @@
-import { checkOptions } from "@cai/portable/arguments";
-import { CaiError } from "@cai/portable/error";
 import type { ViewOptions, VisibilityMask } from "../mask.js";
-import { checkWindow } from "../visible-runs.js";
+import { refuseToken, windowOf } from "../refuse.js";
 
 /** What FlashAttention's functions for sequences of varying length take. */
 export interface CuSeqlens {
@@ -18,76 +16,50 @@ export interface CuSeqlens {
 
 export function toCuSeqlens(mask: VisibilityMask, options: ViewOptions = {}): CuSeqlens {
   const op = "visibilityMask.toCuSeqlens";
-  checkOptions(options, op);
-  const { window = 0 } = options;
-  checkWindow(window, op);
-  const documents = new DocumentReader(mask, window > 0, op);
-  for (let row = 0; row < mask.batchSize; row++) documents.readRow(row);
-  const { ends, indices, maxSeqlen } = documents;
+  const window = windowOf(options, op);
+  const { batchSize, seqLen, start, limit } = mask;
+  const ends = [0];
+  const indices: number[] = [];
+  let maxSeqlen = 0;
+  // Unknown until a document of two tokens has been seen.
+  let causal: boolean | undefined;
+  const fail = (at: number, reason: string) => {
+    const expected = "cu_seqlens can only say documents one after another, all causal or all bidirectional";
+    refuseToken(op, at % seqLen, Math.floor(at / seqLen), `${reason}; ${expected}`);
+  };
+  /** @returns where the document that begins at `first` of a row ends. */
+  const readDocument = (first: number, row: number) => {
+    const [origin, end] = [row * seqLen, limit[row * seqLen + first] as number];
+    if (end <= first) fail(origin + first, `it does not see itself, with limit ${end}`);
+    if (end > first + 1) causal ??= start[origin + first + 1] !== first;
+    for (let token = first, at = origin + first; token < end; token++, at++) {
+      const from = causal === false ? first : token;
+      if (start[at] !== from || limit[at] !== end) {
+        const document = `a ${causal === false ? "bidirectional" : "causal"} document [${first}, ${end})`;
+        fail(at, `in ${document} start is ${from} and limit ${end}, got start ${start[at]} and limit ${limit[at]}`);
+      }
+      if (window > 0 && mask.position(token, row) - mask.position(first, row) !== token - first) {
+        fail(at, "a window needs positions that count up by one within a document");
+      }
+      indices.push(at);
+    }
+    ends.push(indices.length);
+    maxSeqlen = Math.max(maxSeqlen, end - first);
+    return end;
+  };
+  for (let row = 0; row < batchSize; row++) {
+    let token = 0;
+    while (token < seqLen && limit[row * seqLen + token]) token = readDocument(token, row);
+    for (let at = row * seqLen + token; at < (row + 1) * seqLen; at++) {
+      if (limit[at]) fail(at, "it follows padding, which must be at the end");
+    }
+  }
   return {
     cuSeqlens: Int32Array.from(ends),
     maxSeqlen,
     indices: Int32Array.from(indices),
     // A window hides what is behind the query, as causality does.
-    causal: window > 0 || documents.causal !== false,
+    causal: window > 0 || causal !== false,
     windowSize: window > 0 ? [window - 1, 0] : [-1, -1],
   };
-}
-
-class DocumentReader {
-  readonly ends = [0];
-  readonly indices: number[] = [];
-  maxSeqlen = 0;
-  /** Unknown until a document of two tokens has been seen. */
-  causal: boolean | undefined;
-
-  constructor(
-    private readonly mask: VisibilityMask,
-    private readonly windowed: boolean,
-    private readonly op: string,
-  ) {}
-
-  readRow(row: number): void {
-    const { seqLen } = this.mask;
-    let token = 0;
-    while (token < seqLen && this.limit(row, token) > 0) token = this.readDocument(row, token);
-    for (; token < seqLen; token++) {
-      if (this.limit(row, token) > 0) this.refuse(row, token, "it follows padding, which must be at the end");
-    }
-  }
-
-  private readDocument(row: number, first: number): number {
-    const end = this.limit(row, first);
-    if (end <= first) this.refuse(row, first, `it should see itself, but is seen by queries before ${end} alone`);
-    if (end > first + 1) this.causal ??= this.start(row, first + 1) !== first;
-    for (let token = first; token < end; token++) {
-      const from = this.causal === false ? first : token;
-      const [start, limit] = [this.start(row, token), this.limit(row, token)];
-      if (start !== from || limit !== end) {
-        const kind = this.causal === false ? "bidirectional" : "causal";
-        const expected = `in a ${kind} document [${first}, ${end}) start is ${from} and limit ${end}`;
-        this.refuse(row, token, `${expected}, got start ${start} and limit ${limit}`);
-      }
-      if (this.windowed && this.mask.position(token, row) - this.mask.position(first, row) !== token - first) {
-        this.refuse(row, token, "a window needs positions that count up by one within a document");
-      }
-      this.indices.push(row * this.mask.seqLen + token);
-    }
-    this.ends.push(this.indices.length);
-    this.maxSeqlen = Math.max(this.maxSeqlen, end - first);
-    return end;
-  }
-
-  private start(row: number, token: number): number {
-    return this.mask.start[row * this.mask.seqLen + token] as number;
-  }
-
-  private limit(row: number, token: number): number {
-    return this.mask.limit[row * this.mask.seqLen + token] as number;
-  }
-
-  private refuse(row: number, token: number, reason: string): never {
-    const expected = "cu_seqlens can only say documents one after another, all causal or all bidirectional";
-    throw new CaiError("E_ARGUMENT", this.op, `token ${token} of row ${row}: ${reason}; ${expected}`);
-  }
 }

@@ -1,7 +1,7 @@
-import { checkArray, checkLength, checkOptions, checkWhole } from "@cai/portable/arguments";
-import { CaiError } from "@cai/portable/error";
+import { checkArray, checkLength, checkOptions, checkWhole, describe } from "@cai/portable/arguments";
 import type { MaskArrays, ViewOptions, VisibilityMask } from "../mask.js";
-import { checkWindow, visibleRuns } from "../visible-runs.js";
+import { most, refuse, refuseToken, windowOf } from "../refuse.js";
+import { visibleRuns } from "../visible-runs.js";
 
 export interface AdditiveOptions extends ViewOptions {
   /** What is added where a query does not see a key: −1e9 when absent. */
@@ -14,32 +14,26 @@ export interface DenseShape extends Pick<MaskArrays, "batchSize" | "positions" |
 }
 
 export function toDense(mask: VisibilityMask, options: ViewOptions = {}): Uint8Array {
-  return scatter(mask, options, Uint8Array, 0, 1, "visibilityMask.toDense");
+  const op = "visibilityMask.toDense";
+  return scatter(mask, windowOf(options, op), allocate(mask, Uint8Array, op), 1);
 }
 
 export function toAdditive(mask: VisibilityMask, options: AdditiveOptions = {}): Float32Array {
   const op = "visibilityMask.toAdditive";
-  checkOptions(options, op);
+  const window = windowOf(options, op);
   const { lowest = -1e9 } = options;
-  if (!(lowest < 0)) throw new CaiError("E_ARGUMENT", op, `lowest must be a number below 0, got ${String(lowest)}`);
-  return scatter(mask, options, Float32Array, lowest, 0, op);
+  if (!(lowest < 0)) refuse(op, `lowest must be a number below 0, got ${describe(lowest)}`);
+  return scatter(mask, window, allocate(mask, Float32Array, op).fill(lowest), 0);
 }
 
-/** [B, T, T] of `hidden`, with `visible` where a query sees a key. */
+/** Puts `visible` into [B, T, T] where a query sees a key. */
 function scatter<A extends Uint8Array | Float32Array>(
   mask: VisibilityMask,
-  options: ViewOptions,
-  Type: new (length: number) => A,
-  hidden: number,
+  window: number,
+  dense: A,
   visible: number,
-  op: string,
 ): A {
-  checkOptions(options, op);
-  const { window = 0 } = options;
-  checkWindow(window, op);
   const { batchSize, seqLen } = mask;
-  const dense = allocate(Type, batchSize * seqLen * seqLen, op);
-  if (hidden !== 0) dense.fill(hidden);
   for (let row = 0; row < batchSize; row++) {
     const runsOf = visibleRuns(mask, row, window);
     for (let key = 0; key < seqLen; key++) {
@@ -51,12 +45,12 @@ function scatter<A extends Uint8Array | Float32Array>(
   return dense;
 }
 
-function allocate<A>(Type: new (length: number) => A, length: number, op: string): A {
+function allocate<A>({ batchSize, seqLen }: VisibilityMask, Type: new (length: number) => A, op: string): A {
+  const cells = batchSize * seqLen * seqLen;
   try {
-    return new Type(length);
-  } catch (cause) {
-    const advice = "take fewer rows, or blocks() instead of a dense mask";
-    throw new CaiError("E_MEMORY", op, `no memory for the ${length} cells of a dense mask: ${advice}`, { cause });
+    return new Type(cells);
+  } catch {
+    return refuse(op, `no memory for ${cells} cells: take fewer rows, or blocks() in place of cells`, "E_MEMORY");
   }
 }
 
@@ -64,8 +58,8 @@ export function fromDense(dense: Uint8Array, shape: DenseShape): MaskArrays {
   const op = "visibilityMask.fromDense";
   checkOptions(shape, op);
   const { batchSize = 1, seqLen, positions, allowBlind } = shape;
-  checkWhole(batchSize, "batchSize", 1, 2 ** 31 - 1, op);
-  checkWhole(seqLen, "seqLen", 0, 2 ** 31 - 1, op);
+  checkWhole(batchSize, "batchSize", 1, most, op);
+  checkWhole(seqLen, "seqLen", 0, most, op);
   checkArray(dense, "dense", ["Uint8Array"], op);
   checkLength(dense, "dense", batchSize * seqLen * seqLen, "batchSize · seqLen · seqLen", op);
   const start = new Int32Array(batchSize * seqLen);
@@ -87,10 +81,7 @@ function readRow(
     for (let j = 0, key = row * seqLen; j < seqLen; j++, key++, cell++) {
       const value = dense[cell] as number;
       if (value === 0) continue;
-      if (value > 1) {
-        const place = `query ${i}, key ${j} of row ${row}`;
-        throw new CaiError("E_ARGUMENT", op, `${place}: expected 0 or 1, got ${value}`);
-      }
+      if (value > 1) refuse(op, `query ${i}, key ${j} of row ${row}: expected 0 or 1, got ${value}`);
       if (limit[key] === 0) start[key] = i;
       else if (limit[key] !== i && j < broken) broken = j;
       limit[key] = i + 1;
@@ -102,6 +93,6 @@ function readRow(
   while (sees(hidden)) hidden++;
   let again = hidden;
   while (!sees(again)) again++;
-  const gap = `queries that see it are not one run (query ${hidden} does not, query ${again} does again)`;
-  throw new CaiError("E_ARGUMENT", op, `token ${broken} of row ${row}: the ${gap}, which no start and limit can say`);
+  const gap = `query ${hidden} does not see it, but queries before and after do (query ${again})`;
+  refuseToken(op, broken, row, `${gap}: only one run of queries can be said`);
 }

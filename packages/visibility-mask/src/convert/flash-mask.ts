@@ -1,5 +1,5 @@
-import { checkOptions } from "@cai/portable/arguments";
 import type { ViewOptions, VisibilityMask } from "../mask.js";
+import { windowOf } from "../refuse.js";
 import { withWindow } from "./window.js";
 
 /** What PaddlePaddle's `flashmask_attention` takes. */
@@ -17,8 +17,7 @@ export interface FlashMask {
 
 export function toFlashMask(mask: VisibilityMask, options: ViewOptions = {}): FlashMask {
   const op = "visibilityMask.toFlashMask";
-  checkOptions(options, op);
-  const { window = 0 } = options;
+  const window = windowOf(options, op);
   const { start, limit } = window === 0 ? mask : withWindow(mask, window, op);
   const { batchSize, seqLen } = mask;
   const causal = start.every((from, at) => from === at % seqLen || from === limit[at]);

@@ -1,10 +1,10 @@
-import { CaiError } from "@cai/portable/error";
 import type { MaskArrays, VisibilityMask } from "../mask.js";
-import { checkWindow, visibleRuns } from "../visible-runs.js";
+import { refuseToken, windowOf } from "../refuse.js";
+import { visibleRuns } from "../visible-runs.js";
 
 /** start and limit with the window in them. */
 export function withWindow(mask: VisibilityMask, window: number, op = "visibilityMask.withWindow"): MaskArrays {
-  checkWindow(window, op);
+  windowOf({ window }, op);
   const { batchSize, seqLen, positions } = mask;
   const start = new Int32Array(batchSize * seqLen);
   const limit = new Int32Array(batchSize * seqLen);
@@ -13,7 +13,11 @@ export function withWindow(mask: VisibilityMask, window: number, op = "visibilit
     for (let key = 0; key < seqLen; key++) {
       const at = row * seqLen + key;
       runsOf(key, (from, to) => {
-        if ((limit[at] as number) > 0) refuse(key, row, window, limit[at] as number, from, op);
+        if (limit[at]) {
+          const runs = `the queries within window ${window} of it end at ${limit[at]} and go on at ${from}`;
+          const advice = "a window on branches is no interval; keep the mask and give the window to what reads it";
+          refuseToken(op, key, row, `${runs}; ${advice}`);
+        }
         start[at] = from;
         limit[at] = to;
       });
@@ -21,10 +25,4 @@ export function withWindow(mask: VisibilityMask, window: number, op = "visibilit
   }
   // Where a window leaves a query nobody, it was asked for.
   return { start, limit, positions, batchSize, allowBlind: true };
-}
-
-function refuse(key: number, row: number, window: number, end: number, again: number, op: string): never {
-  const runs = `the queries within window ${window} of it end at ${end} and go on at ${again}`;
-  const advice = "a window on branches is no interval; keep the mask and give the window to what reads it";
-  throw new CaiError("E_ARGUMENT", op, `token ${key} of row ${row}: ${runs}; ${advice}`);
 }

@@ -1,8 +1,7 @@
-import { checkOptions, checkWhole, describe } from "@cai/portable/arguments";
-import { CaiError } from "@cai/portable/error";
+import { checkWhole, describe } from "@cai/portable/arguments";
 import { countBlocks } from "../blocks.js";
 import type { ViewOptions, VisibilityMask } from "../mask.js";
-import { checkWindow } from "../visible-runs.js";
+import { refuse, windowOf } from "../refuse.js";
 
 /** A part of a row with a name, such as a document: tokens [from, to). */
 export interface Span {
@@ -41,15 +40,14 @@ export interface Grid {
 }
 
 export function gridOf(mask: VisibilityMask, options: DrawOptions, mostCells: number, op: string): Grid {
-  checkOptions(options, op);
-  const { row = 0, cells = mostCells, window = 0, labels = [], spans = [], title } = options;
+  const window = windowOf(options, op);
+  const { row = 0, cells = mostCells, labels = [], spans = [], title } = options;
   const { batchSize, seqLen } = mask;
   checkWhole(row, "row", 0, batchSize - 1, op);
   checkWhole(cells, "cells", 1, 4096, op);
-  checkWindow(window, op);
   checkLabels(labels, spans, seqLen, op);
   if (title !== undefined && typeof title !== "string") {
-    throw new CaiError("E_ARGUMENT", op, `title must be text, got ${describe(title)}`);
+    refuse(op, `title must be text, got ${describe(title)}`);
   }
   let block = 1;
   while (block * cells < seqLen) block *= 2;
@@ -87,13 +85,13 @@ export function gridOf(mask: VisibilityMask, options: DrawOptions, mostCells: nu
 function checkLabels(labels: readonly string[], spans: readonly Span[], seqLen: number, op: string): void {
   const isText = (value: unknown) => typeof value === "string";
   if (!Array.isArray(labels) || !labels.every(isText) || (labels.length > 0 && labels.length !== seqLen)) {
-    throw new CaiError("E_ARGUMENT", op, `labels must be ${seqLen} strings, one for each token`);
+    refuse(op, `labels must be ${seqLen} strings, one for each token`);
   }
   const inRow = (span: Span) => 0 <= span?.from && span.from < span.to && span.to <= seqLen && isText(span.label);
   const odd = Array.isArray(spans) ? spans.findIndex((span) => !inRow(span)) : 0;
   if (!Array.isArray(spans) || odd >= 0) {
     const expected = `an array of { from, to, label } with 0 ≤ from < to ≤ ${seqLen}`;
-    throw new CaiError("E_ARGUMENT", op, `spans must be ${expected}; element ${odd} is not`);
+    refuse(op, `spans must be ${expected}; element ${odd} is not`);
   }
 }
 

@@ -1,6 +1,6 @@
 import { checkWhole } from "@cai/portable/arguments";
 import type { MaskArrays } from "../mask.js";
-import { maxTokens } from "./runs.js";
+import { most } from "../refuse.js";
 
 /** start j, limit T: every token sees itself and those before it. */
 export function causal(seqLen: number): MaskArrays {
@@ -28,7 +28,7 @@ export function padding(seqLen: number): MaskArrays {
 }
 
 function document(seqLen: number, prefixLength: number, name: string): MaskArrays {
-  checkWhole(seqLen, "seqLen", 0, maxTokens, `visibilityMask.${name}`);
+  checkWhole(seqLen, "seqLen", 0, most, `visibilityMask.${name}`);
   const start = new Int32Array(seqLen);
   for (let j = prefixLength; j < seqLen; j++) start[j] = j;
   return { start, limit: new Int32Array(seqLen).fill(seqLen) };

@@ -1,7 +1,7 @@
 import { checkOptions } from "@cai/portable/arguments";
-import { CaiError } from "@cai/portable/error";
 import type { MaskArrays, VisibilityMask } from "../mask.js";
-import { emptyRow, maxTokens, type RowLength, rowLength } from "./runs.js";
+import { most, refuse } from "../refuse.js";
+import { emptyRow, type RowLength, rowLength } from "./runs.js";
 
 /** Segments one after another in one row: intervals move along, positions stay as they are in each segment. */
 export function concat(masks: readonly VisibilityMask[], options: RowLength = {}): MaskArrays {
@@ -10,14 +10,11 @@ export function concat(masks: readonly VisibilityMask[], options: RowLength = {}
   checkMasks(masks, op);
   let total = 0;
   const ends = masks.map(({ batchSize, seqLen }, i) => {
-    if (batchSize !== 1) {
-      const advice = "only single rows can be joined to a row";
-      throw new CaiError("E_SHAPE", op, `mask ${i} must have batchSize 1, got ${batchSize}: ${advice}`);
-    }
+    if (batchSize !== 1) refuse(op, `mask ${i} must have one row, got ${batchSize}: take them apart`, "E_SHAPE");
     total += seqLen;
     return total;
   });
-  if (total > maxTokens) throw new CaiError("E_SHAPE", op, `a row has at most ${maxTokens} tokens, got ${total}`);
+  if (total > most) refuse(op, `a row has at most ${most} tokens, got ${total}`, "E_SHAPE");
   const row = emptyRow(rowLength(ends, options, "mask", op));
   masks.forEach((mask, i) => {
     append(mask, (ends[i] as number) - mask.seqLen, row);
@@ -40,11 +37,11 @@ export function stack(masks: readonly VisibilityMask[]): MaskArrays {
   const op = "visibilityMask.stack";
   checkMasks(masks, op);
   const seqLen = masks[0]?.seqLen;
-  if (seqLen === undefined) throw new CaiError("E_ARGUMENT", op, "masks must hold at least one mask, got none");
+  if (seqLen === undefined) refuse(op, "masks must hold at least one mask, got none");
   const odd = masks.findIndex((mask) => mask.seqLen !== seqLen);
   if (odd >= 0) {
     const got = `mask ${odd} has ${masks[odd]?.seqLen}`;
-    throw new CaiError("E_SHAPE", op, `expected ${seqLen} tokens a row, as in mask 0; ${got}: pad with concat first`);
+    refuse(op, `expected ${seqLen} tokens a row, as in mask 0; ${got}: pad with concat first`, "E_SHAPE");
   }
   const batchSize = masks.reduce((sum, mask) => sum + mask.batchSize, 0);
   const join = (part: (mask: VisibilityMask) => Int32Array) => {
@@ -71,8 +68,7 @@ function positionsOf({ positions, start, seqLen }: VisibilityMask): Int32Array {
 }
 
 function checkMasks(masks: unknown, op: string): void {
-  if (!Array.isArray(masks)) throw new CaiError("E_ARGUMENT", op, "masks must be an array of VisibilityMask");
+  if (!Array.isArray(masks)) refuse(op, "masks must be an array of VisibilityMask");
   const odd = masks.findIndex((mask) => !(mask?.start instanceof Int32Array && mask.limit instanceof Int32Array));
-  if (odd >= 0)
-    throw new CaiError("E_ARGUMENT", op, `masks must be an array of VisibilityMask; element ${odd} is none`);
+  if (odd >= 0) refuse(op, `masks must be an array of VisibilityMask; element ${odd} is none`);
 }

@@ -1,6 +1,7 @@
 import { checkOptions, checkWhole } from "@cai/portable/arguments";
 import type { MaskArrays } from "../mask.js";
-import { emptyRow, endsOf, fillRun, maxTokens, type RowLength, rowLength } from "./runs.js";
+import { most } from "../refuse.js";
+import { emptyRow, endsOf, fillRun, type RowLength, rowLength } from "./runs.js";
 
 /** start j, limit the end of j's document; positions restart at 0 in each. */
 export function packed(lengths: ArrayLike<number>, options: RowLength = {}): MaskArrays {
@@ -17,7 +18,7 @@ export function packed(lengths: ArrayLike<number>, options: RowLength = {}): Mas
 /** start j; limit T in the prompt, the end of the own answer in answers, whose positions all go on from the prompt's. */
 export function sharedPrompt(promptLength: number, answerLengths: ArrayLike<number>): MaskArrays {
   const op = "visibilityMask.sharedPrompt";
-  checkWhole(promptLength, "promptLength", 0, maxTokens, op);
+  checkWhole(promptLength, "promptLength", 0, most, op);
   return branches(promptLength, endsOf(answerLengths, "answerLengths", "answer", promptLength, op));
 }
 
@@ -34,9 +35,9 @@ export function beams(shape: BeamShape): MaskArrays {
   const op = "visibilityMask.beams";
   checkOptions(shape, op);
   const { promptLength, beams: count, length } = shape;
-  checkWhole(promptLength, "promptLength", 0, maxTokens, op);
-  checkWhole(count, "beams", 1, maxTokens, op);
-  checkWhole(length, "length", 1, Math.floor((maxTokens - promptLength) / count), op);
+  checkWhole(promptLength, "promptLength", 0, most, op);
+  checkWhole(count, "beams", 1, most, op);
+  checkWhole(length, "length", 1, Math.floor((most - promptLength) / count), op);
   return branches(
     promptLength,
     Array.from({ length: count }, (_, beam) => promptLength + (beam + 1) * length),

@@ -1,9 +1,6 @@
 import { checkList, checkWhole } from "@cai/portable/arguments";
-import { CaiError } from "@cai/portable/error";
 import type { MaskArrays } from "../mask.js";
-
-/** Places in a row are int32. */
-export const maxTokens = 2 ** 31 - 1;
+import { most, refuse } from "../refuse.js";
 
 export type PositionedArrays = MaskArrays & { readonly positions: Int32Array };
 
@@ -36,7 +33,7 @@ export function endsOf(lengths: ArrayLike<number>, name: string, what: string, f
   checkList(lengths, name, op);
   let end = from;
   return Array.from(lengths, (length, i) => {
-    checkWhole(length, `the length of ${what} ${i}`, 1, maxTokens - end, op);
+    checkWhole(length, `the length of ${what} ${i}`, 1, most - end, op);
     end += length;
     return end;
   });
@@ -46,13 +43,9 @@ export function endsOf(lengths: ArrayLike<number>, name: string, what: string, f
 export function rowLength(ends: readonly number[], { seqLen }: RowLength, what: string, op: string): number {
   const total = ends.at(-1) ?? 0;
   if (seqLen === undefined) return total;
-  checkWhole(seqLen, "seqLen", 0, maxTokens, op);
+  checkWhole(seqLen, "seqLen", 0, most, op);
   if (total <= seqLen) return seqLen;
   const part = ends.findIndex((end) => end > seqLen);
   const advice = "leave it out or take a longer row";
-  throw new CaiError(
-    "E_ARGUMENT",
-    op,
-    `${what} ${part} ends at token ${ends[part]}, beyond seqLen ${seqLen}: ${advice}`,
-  );
+  refuse(op, `${what} ${part} ends at token ${ends[part]}, beyond seqLen ${seqLen}: ${advice}`);
 }
