@@ -109,18 +109,18 @@ function* spreadRows(allRows: () => Iterable<Row>, count: number): Generator<Row
 function* documentRows(dataset: TokenDataset, seqLen: number): Generator<Row> {
   const order = { documentAt: (place: number) => place, firstLength: () => seqLen };
   for (let first = 0; first < dataset.documents; ) {
-    const { rows, documents } = planGroup(dataset, first, { seqLen, packing: "packed", ...order });
+    const { rows, items } = planGroup(dataset, first, { seqLen, packing: "packed", ...order });
     for (const pieces of rows) yield () => documentRow(dataset, pieces, seqLen);
-    first += documents;
+    first += items;
   }
 }
 
 function* treeRows(dataset: ConversationDataset, seqLen: number): Generator<Row> {
   const once = { packing: "given", weighting: "sharedOnce", treeAt: (place: number) => place } as const;
   for (let first = 0; first < dataset.trees; ) {
-    const { rows, trees } = planTrees(dataset, first, { seqLen, ...once });
+    const { rows, items } = planTrees(dataset, first, { seqLen, ...once });
     for (const row of rows) yield () => treeRow(row);
-    first += trees;
+    first += items;
   }
 }
 

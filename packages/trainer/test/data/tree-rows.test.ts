@@ -144,7 +144,7 @@ describe("rows of conversations", () => {
       "conversations merged, now it is separate",
     );
     const [corpus] = state.corpora;
-    const rows = { epoch: 0, trees: 1000, row: 0 };
+    const rows = { epoch: 0, items: 1000, row: 0 };
     const wrong = { ...state, corpora: [{ ...corpus, rows }] } as LoaderState;
     await expectCaiError(() => batches(1, { state: wrong }), "E_CONFIG", "trees, got 1000 before the next");
   });

@@ -1,11 +1,11 @@
 import { ConversationDataset } from "../conversation-dataset.js";
 import type { Manifest, Split } from "../manifest.js";
 import { TokenDataset } from "../token-dataset.js";
-import { DocumentRows } from "./document-rows.js";
+import { documentRows } from "./document-rows.js";
 import type { RowOptions, RowSource } from "./row-source.js";
 import { StreamRows } from "./stream-rows.js";
 import type { TreePacking } from "./tree-groups.js";
-import { TreeRows } from "./tree-rows.js";
+import { treeRows } from "./tree-rows.js";
 
 /**
  * How the text of a corpus comes into rows: `packed`, documents that don't see each other, as many to a row as fit;
@@ -31,8 +31,8 @@ export function openRows(corpus: CorpusRows, options: RowOptions): RowSource {
     ? TokenDataset.open(dir, name, split, manifest)
     : ConversationDataset.open(dir, name, split, manifest);
   try {
-    if (dataset instanceof ConversationDataset) return new TreeRows(dataset, conversations, options);
-    return packing === "stream" ? new StreamRows(dataset, options) : new DocumentRows(dataset, packing, options);
+    if (dataset instanceof ConversationDataset) return treeRows(dataset, conversations, options);
+    return packing === "stream" ? new StreamRows(dataset, options) : documentRows(dataset, packing, options);
   } catch (error) {
     dataset.close();
     throw error;

@@ -7,19 +7,13 @@ import {
 } from "@cai/visibility-mask";
 import type { ConversationDataset } from "../conversation-dataset.js";
 import { type MicroBatch, treeBatch } from "../micro-batch.js";
+import type { RowGroup } from "./grouped-rows.js";
 
 /**
  * How conversations come into rows: those that share their beginning `merged` into trees, or each by itself, `separate`. The
  * loss is the same: a token counts once for each conversation through it.
  */
 export type TreePacking = "merged" | "separate";
-
-/** Rows that are made of some trees of an epoch. */
-interface TreeGroup {
-  /** How many trees. */
-  readonly trees: number;
-  readonly rows: readonly PackedRow[];
-}
 
 interface TreeGroupOptions extends Pick<ConversationOptions, "seqLen" | "weighting"> {
   /** `given`: shared are the turns that the data say are, and no more. */
@@ -32,7 +26,7 @@ interface TreeGroupOptions extends Pick<ConversationOptions, "seqLen" | "weighti
 const mostTokens = 2 ** 18;
 
 /** The group that begins at place `first` of an epoch's trees. */
-export function planTrees(dataset: ConversationDataset, first: number, options: TreeGroupOptions): TreeGroup {
+export function planTrees(dataset: ConversationDataset, first: number, options: TreeGroupOptions): RowGroup<PackedRow> {
   const { packing, treeAt, ...others } = options;
   const group: ConversationTree[] = [];
   let trees = 0;
@@ -45,7 +39,10 @@ export function planTrees(dataset: ConversationDataset, first: number, options: 
     }
     trees++;
   }
-  return { trees, rows: conversationRows(group, { ...others, merge: packing === "merged" ? "tokens" : "none" }) };
+  return {
+    items: trees,
+    rows: conversationRows(group, { ...others, merge: packing === "merged" ? "tokens" : "none" }),
+  };
 }
 
 /** A micro-batch of one row. */
