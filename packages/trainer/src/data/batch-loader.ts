@@ -3,9 +3,9 @@ import { z } from "zod";
 import { nextCorpus } from "./corpus-mix.js";
 import { type Manifest, readManifest, type Split } from "./manifest.js";
 import { joinBatches, type MicroBatch } from "./micro-batch.js";
+import { openDataset } from "./open-dataset.js";
 import { openRows, type Packing } from "./rows/open-rows.js";
 import { type RowSource, refusal } from "./rows/row-source.js";
-import { TokenDataset } from "./token-dataset.js";
 
 export interface BatchLoaderOptions {
   /** A directory that {@link prepareCorpora} wrote. */
@@ -63,7 +63,7 @@ interface Source {
 /**
  * Endless batches of rows for training, the same for the same options.
  *
- * A corpus gives its rows as {@link Packing} says; corpora are mixed by {@link nextCorpus}. All that is random is a function of
+ * A corpus gives its rows as {@link Packing} says, one of conversations as trees ({@link TreeRows}); corpora are mixed by {@link nextCorpus}. All that is random is a function of
  * seed, corpus and epoch: the state is a few integers.
  */
 export class BatchLoader {
@@ -88,7 +88,7 @@ export class BatchLoader {
     try {
       for (const [number, [name, share]] of shares.entries()) {
         const saved = state?.corpora[number];
-        const dataset = TokenDataset.open(dir, name, this.split, this.manifest);
+        const dataset = openDataset(dir, name, this.split, this.manifest);
         const rows = openRows(dataset, packing, { seqLen, key, number, state: saved?.rows });
         sources.push({ name, share, rows, drawn: saved?.drawn ?? 0 });
       }
@@ -104,7 +104,7 @@ export class BatchLoader {
     return { ...joinBatches(drawn.map(({ rows }) => rows.nextRow())), corpora: drawn.map(({ name }) => name) };
   }
 
-  /** Passes over the next batch: as {@link BatchLoader.next}, but no tokens are read. */
+  /** Passes over the next batch: as {@link BatchLoader.next}, but none is made. */
   skip(): void {
     for (let row = 0; row < this.options.batchSize; row++) this.draw().rows.skipRow();
   }

@@ -1,10 +1,14 @@
 import { join } from "node:path";
 import { CaiError } from "@cai/native";
+import { VisibilityMask } from "@cai/visibility-mask";
+import { ConversationDataset } from "./conversation-dataset.js";
 import { readManifest, type Split } from "./manifest.js";
-import { joinBatches, type MicroBatch } from "./micro-batch.js";
-import { type DocumentPiece, planGroup } from "./rows/document-groups.js";
+import { denseBatch, joinBatches, type MicroBatch } from "./micro-batch.js";
+import { openDataset } from "./open-dataset.js";
+import { planGroup } from "./rows/document-groups.js";
 import { documentRow } from "./rows/document-row.js";
-import { TokenDataset } from "./token-dataset.js";
+import { planTrees, treeRow } from "./rows/tree-rows.js";
+import type { TokenDataset } from "./token-dataset.js";
 import { Tokenizer } from "./tokenizer.js";
 
 export interface EvalOptions {
@@ -30,7 +34,8 @@ export interface EvalBatch extends MicroBatch {
  *
  * Rows are the same however a model was trained: documents that don't see each other, each predicted from an end of text on,
  * packed by best fit; those longer than `seqLen` are cut into pieces of it, each of which begins without context but for the
- * token before it. The last batch of a corpus is padded. `bytes` of all batches add up to the bytes of the documents' text:
+ * token before it. Of conversations the tokens to be learned are targets, each once however many conversations go through it,
+ * packed as trees. The last batch of a corpus is padded. `bytes` of all batches of documents add up to the bytes of their text:
  * ends of text count as predictions and add their nats, but no bytes.
  *
  * @throws CaiError `E_IO` and `E_FORMAT` as {@link TokenDataset.open}; `E_ARGUMENT` for a number out of range
@@ -50,7 +55,7 @@ export function* evalBatches(options: EvalOptions): Generator<EvalBatch> {
     const { tokens } = splits[split];
     if (tokens === 0) continue;
     const batches = Math.max(1, Math.round(maxBatches * (tokens / allTokens)));
-    const dataset = TokenDataset.open(dir, name, split, manifest);
+    const dataset = openDataset(dir, name, split, manifest);
     try {
       yield* corpusBatches(dataset, { batchSize, seqLen, batches, isOurs, byteLengths });
     } finally {
@@ -68,11 +73,16 @@ interface CorpusPass {
   readonly byteLengths: Int32Array;
 }
 
-function* corpusBatches(dataset: TokenDataset, pass: CorpusPass): Generator<EvalBatch> {
+type Dataset = TokenDataset | ConversationDataset;
+
+/** A row that is not yet made. */
+type Row = () => MicroBatch;
+
+function* corpusBatches(dataset: Dataset, pass: CorpusPass): Generator<EvalBatch> {
   const { batchSize, seqLen, batches, isOurs } = pass;
-  let some: (readonly DocumentPiece[])[] = [];
-  for (const pieces of spreadRows(dataset, seqLen, batches * batchSize)) {
-    some.push(pieces);
+  let some: Row[] = [];
+  for (const row of spreadRows(dataset, seqLen, batches * batchSize)) {
+    some.push(row);
     if (some.length < batchSize) continue;
     if (isOurs()) yield evalBatch(dataset, some, pass);
     some = [];
@@ -81,34 +91,51 @@ function* corpusBatches(dataset: TokenDataset, pass: CorpusPass): Generator<Eval
 }
 
 /** At most `count` rows of a corpus, spread evenly over it. */
-function* spreadRows(dataset: TokenDataset, seqLen: number, count: number): Generator<readonly DocumentPiece[]> {
+function* spreadRows(dataset: Dataset, seqLen: number, count: number): Generator<Row> {
   if (count === Infinity) return yield* allRows(dataset, seqLen);
   let total = 0;
   for (const _ of allRows(dataset, seqLen)) total++;
   const rows = Math.min(count, total);
-  let [row, taken] = [0, 0];
-  for (const pieces of allRows(dataset, seqLen)) {
-    if (row++ < Math.floor((taken * total) / rows)) continue;
+  let [index, taken] = [0, 0];
+  for (const row of allRows(dataset, seqLen)) {
+    if (index++ < Math.floor((taken * total) / rows)) continue;
     taken++;
-    yield pieces;
+    yield row;
   }
 }
 
-function* allRows(dataset: TokenDataset, seqLen: number): Generator<readonly DocumentPiece[]> {
+function allRows(dataset: Dataset, seqLen: number): Generator<Row> {
+  return dataset instanceof ConversationDataset ? treeRows(dataset, seqLen) : documentRows(dataset, seqLen);
+}
+
+function* documentRows(dataset: TokenDataset, seqLen: number): Generator<Row> {
   const order = { documentAt: (place: number) => place, firstLength: () => seqLen };
   for (let first = 0; first < dataset.documents; ) {
-    const { rows, documents } = planGroup(dataset, first, { seqLen, packing: "packed", ...order });
-    yield* rows;
-    first += documents;
+    const { rows, items } = planGroup(dataset, first, { seqLen, packing: "packed", ...order });
+    for (const pieces of rows) yield () => documentRow(dataset, pieces, seqLen);
+    first += items;
   }
 }
 
-function evalBatch(dataset: TokenDataset, rows: readonly (readonly DocumentPiece[])[], pass: CorpusPass): EvalBatch {
+/** Trees are not merged with each other: what would then be one token to predict counts in each. */
+function* treeRows(dataset: ConversationDataset, seqLen: number): Generator<Row> {
+  const options = { seqLen, merge: "none", weighting: "sharedOnce" } as const;
+  for (let first = 0; first < dataset.trees; ) {
+    const { rows, items } = planTrees(dataset, first, (place) => place, options);
+    for (const row of rows) yield () => treeRow(row);
+    first += items;
+  }
+}
+
+function evalBatch({ corpus }: Dataset, rows: readonly Row[], pass: CorpusPass): EvalBatch {
   const { batchSize, seqLen, byteLengths } = pass;
-  const padded = Array.from({ length: batchSize }, (_, row) => documentRow(dataset, rows[row] ?? [], seqLen));
-  const batch = joinBatches(padded);
+  const batch = joinBatches(Array.from({ length: batchSize }, (_, row) => rows[row]?.() ?? padding(seqLen)));
   const bytes = batch.targets.reduce((sum, id) => (id < 0 ? sum : sum + (byteLengths[id] as number)), 0);
-  return { ...batch, corpus: dataset.corpus, bytes };
+  return { ...batch, corpus, bytes };
+}
+
+function padding(seqLen: number): MicroBatch {
+  return denseBatch(new Int32Array(seqLen), VisibilityMask.padding(seqLen), new Int32Array(seqLen).fill(-1));
 }
 
 /** The bytes of text that each id stands for. */
