@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { CaiError } from "@cai/native";
 import { VisibilityMask } from "@cai/visibility-mask";
-import { ConversationDataset } from "./conversation-dataset.js";
+import type { ConversationDataset } from "./conversation-dataset.js";
 import { readManifest, type Split } from "./manifest.js";
 import { denseBatch, joinBatches, type MicroBatch } from "./micro-batch.js";
+import { openDataset } from "./open-dataset.js";
 import { planGroup } from "./rows/document-groups.js";
 import { documentRow } from "./rows/document-row.js";
 import { planTrees, treeRow } from "./rows/tree-groups.js";
@@ -53,11 +54,11 @@ export function* evalBatches(options: EvalOptions): Generator<EvalBatch> {
   let number = 0;
   const isOurs = () => share === undefined || number++ % share.size === share.rank;
   const { tokens: allTokens } = manifest.totals[split];
-  for (const { name, kind, splits } of manifest.corpora) {
+  for (const { name, splits } of manifest.corpora) {
     const { tokens } = splits[split];
     if (tokens === 0) continue;
     const batches = Math.max(1, Math.round(maxBatches * (tokens / allTokens)));
-    const dataset = (kind === "text" ? TokenDataset : ConversationDataset).open(dir, name, split, manifest);
+    const dataset = openDataset(dir, name, split, manifest);
     const rows = () => (dataset instanceof TokenDataset ? documentRows(dataset, seqLen) : treeRows(dataset, seqLen));
     try {
       yield* corpusBatches(rows, { corpus: name, batchSize, seqLen, batches, isOurs, byteLengths });

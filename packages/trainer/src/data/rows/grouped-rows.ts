@@ -41,7 +41,7 @@ export class GroupedRows<Row> implements RowSource {
   #row: number;
   #group: RowGroup<Row> | undefined;
 
-  /** @throws CaiError `E_CONFIG` for a corpus without items, or a state that cannot be. */
+  /** @throws CaiError `E_CONFIG` for a corpus without items, or a state that cannot be; where nothing is to be learned, rows throw it. */
   constructor(source: GroupedCorpus<Row>, options: RowOptions) {
     const { corpus, split, called } = source;
     if (source.items === 0) throw refusal(`corpus ${corpus}: expected ${called} in ${split}, got none`);
@@ -77,20 +77,33 @@ export class GroupedRows<Row> implements RowSource {
 
   #advance(): Row {
     const { key, number } = this.#options;
-    const { items, rows } = this.#plan();
+    const { rows } = this.#planWithRows();
     const [, ...rowKey] = philox4x32(key, [this.#items, orderOfRows, number, this.#epoch]);
     const row = permuted(this.#row, rows.length, [rowKey[0] as number, rowKey[1] as number], [0, 0]);
     this.#row++;
-    if (this.#row === rows.length) {
-      this.#row = 0;
-      this.#group = undefined;
-      this.#items += items;
-    }
-    if (this.#items === this.#corpus.items) {
-      this.#items = 0;
-      this.#epoch++;
-    }
+    if (this.#row === rows.length) this.#passGroup();
     return rows[row] as Row;
+  }
+
+  /** The group at hand, or the next that makes rows. */
+  #planWithRows(): RowGroup<Row> {
+    const { corpus, items, called } = this.#corpus;
+    for (let passed = 0; passed < items; ) {
+      const group = this.#plan();
+      if (group.rows.length > 0) return group;
+      passed += group.items;
+      this.#passGroup();
+    }
+    throw refusal(`corpus ${corpus}: expected something to learn, got none in all its ${called}`);
+  }
+
+  #passGroup(): void {
+    this.#items += this.#plan().items;
+    this.#row = 0;
+    this.#group = undefined;
+    if (this.#items < this.#corpus.items) return;
+    this.#items = 0;
+    this.#epoch++;
   }
 
   #plan(): RowGroup<Row> {

@@ -1,6 +1,6 @@
 import { ConversationDataset } from "../conversation-dataset.js";
 import type { Manifest, Split } from "../manifest.js";
-import { TokenDataset } from "../token-dataset.js";
+import { openDataset } from "../open-dataset.js";
 import { documentRows } from "./document-rows.js";
 import type { RowOptions, RowSource } from "./row-source.js";
 import { StreamRows } from "./stream-rows.js";
@@ -26,10 +26,7 @@ export interface CorpusRows {
 /** The rows of a corpus. @throws CaiError as {@link TokenDataset.open}; `E_CONFIG` where there are none. */
 export function openRows(corpus: CorpusRows, options: RowOptions): RowSource {
   const { dir, manifest, name, split, packing, conversations } = corpus;
-  const isText = manifest.corpora.find((entry) => entry.name === name)?.kind === "text";
-  const dataset = isText
-    ? TokenDataset.open(dir, name, split, manifest)
-    : ConversationDataset.open(dir, name, split, manifest);
+  const dataset = openDataset(dir, name, split, manifest);
   try {
     if (dataset instanceof ConversationDataset) return treeRows(dataset, conversations, options);
     return packing === "stream" ? new StreamRows(dataset, options) : documentRows(dataset, packing, options);
