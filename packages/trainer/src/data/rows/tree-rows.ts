@@ -1,91 +1,91 @@
-import { philox4x32 } from "@cai/native";
-import type { PackedRow } from "@cai/visibility-mask";
+import {
+  type ConversationOptions,
+  type ConversationTree,
+  type ConversationTurn,
+  conversationRows,
+  type PackedRow,
+  VisibilityMask,
+} from "@cai/visibility-mask";
 import type { ConversationDataset } from "../conversation-dataset.js";
-import type { MicroBatch } from "../micro-batch.js";
-import { permuted } from "../permutation.js";
-import { type RowOptions, type RowSource, refusal, stateFields } from "./row-source.js";
-import { planTrees, type TreePacking, treeRow } from "./tree-groups.js";
+import { type MicroBatch, treeBatch } from "../micro-batch.js";
+import { GroupRows, type RowGroup } from "./group-rows.js";
+import type { RowOptions } from "./row-source.js";
 
 /**
- * Rows of conversation trees that don't see each other, the loss on the turns that are to be learned.
- *
- * Each epoch takes all trees in an order drawn anew, in groups, whose rows come in an order drawn anew. Conversations longer
- * than a row are cut. A group's rows are made all at once and kept until the last is given.
+ * How conversations come into rows: what several share `merged`, so that it stands there once, or each whole by itself,
+ * `separate`. The loss is the same, by more or fewer rows.
  */
-export class TreeRows implements RowSource {
-  readonly #dataset: ConversationDataset;
-  readonly #options: RowOptions;
-  readonly #packing: TreePacking;
-  #epoch: number;
-  /** The epoch's trees in groups before this one. */
-  #trees: number;
-  /** Rows given of this group. */
-  #row: number;
-  #group: ReturnType<typeof planTrees> | undefined;
+export type TreePacking = "merged" | "separate";
 
-  /** @throws CaiError `E_CONFIG` for a corpus without conversations, or a state that cannot be. */
-  constructor(dataset: ConversationDataset, packing: TreePacking, options: RowOptions) {
-    const { corpus, split, trees: all } = dataset;
-    if (all === 0) throw refusal(`corpus ${corpus}: expected conversations in ${split}, got none`);
-    this.#dataset = dataset;
-    this.#options = options;
-    this.#packing = packing;
-    const { epoch, trees, row } = stateFields(options.state, ["epoch", "trees", "row"]);
-    this.#epoch = epoch;
-    this.#trees = trees;
-    this.#row = row;
-    if (trees >= all) throw refusal(`state: corpus ${corpus} has ${all} trees, got ${trees} before the next`);
-    if (row === 0) return;
-    const { rows } = this.#plan();
-    if (row >= rows.length) throw refusal(`state: corpus ${corpus} has ${rows.length} rows in a group, got row ${row}`);
-  }
+/** A group ends with the tree that brings it to so many tokens: enough to fill rows and to find what conversations share. */
+const mostTokens = 2 ** 18;
 
-  get state() {
-    return { epoch: this.#epoch, trees: this.#trees, row: this.#row };
-  }
-
-  nextRow(): MicroBatch {
-    return treeRow(this.#advance());
-  }
-
-  skipRow(): void {
-    this.#advance();
-  }
-
-  close(): void {
-    this.#dataset.close();
-  }
-
-  #advance(): PackedRow {
-    const { key, number } = this.#options;
-    const { trees, rows } = this.#plan();
-    const [, ...rowKey] = philox4x32(key, [this.#trees, orderOfRows, number, this.#epoch]);
-    const row = permuted(this.#row, rows.length, [rowKey[0] as number, rowKey[1] as number], [0, 0]);
-    this.#row++;
-    if (this.#row === rows.length) {
-      this.#row = 0;
-      this.#group = undefined;
-      this.#trees += trees;
+/** The trees of a corpus from place `first` of an order on that make a group, packed into rows; those without a loss are left out. */
+export function planTrees(
+  dataset: ConversationDataset,
+  first: number,
+  treeAt: (place: number) => number,
+  { separate = false, ...options }: ConversationOptions & { readonly separate?: boolean },
+): RowGroup<PackedRow> {
+  const group: ConversationTree[] = [];
+  let items = 0;
+  let tokens = 0;
+  while (first + items < dataset.trees && tokens < mostTokens) {
+    const tree = dataset.tree(treeAt(first + items));
+    for (const one of separate ? conversationsOf(tree) : [tree]) {
+      group.push(one);
+      for (const turn of one.turns) tokens += turn.tokens.length;
     }
-    if (this.#trees === this.#dataset.trees) {
-      this.#trees = 0;
-      this.#epoch++;
-    }
-    return rows[row] as PackedRow;
+    items++;
   }
-
-  #plan(): ReturnType<typeof planTrees> {
-    const { seqLen, key, number } = this.#options;
-    const epoch = this.#epoch;
-    const { trees } = this.#dataset;
-    this.#group ??= planTrees(this.#dataset, this.#trees, {
-      seqLen,
-      packing: this.#packing,
-      treeAt: (place) => permuted(place, trees, key, [number, epoch]),
-    });
-    return this.#group;
-  }
+  const rows = conversationRows(group, options).filter(({ weights }) => weights.some((weight) => weight !== 0));
+  return { items, rows };
 }
 
-// The permutation's counters have a round's number, which is small, in the second word.
-const orderOfRows = 0xfffffffd;
+/** Every path from a root to a turn that nothing answers, as a tree of its own. */
+function conversationsOf({ turns }: ConversationTree): ConversationTree[] {
+  const parentOf = (i: number) => turns[i]?.parent ?? i - 1;
+  const answered = new Set(turns.map((_, i) => parentOf(i)));
+  return [...turns.keys()].flatMap((leaf) => {
+    if (answered.has(leaf)) return [];
+    const path: ConversationTurn[] = [];
+    for (let i = leaf; i >= 0; i = parentOf(i)) {
+      const { tokens, loss } = turns[i] as ConversationTurn;
+      path.push({ tokens, ...(loss !== undefined && { loss }) });
+    }
+    return [{ turns: path.reverse() }];
+  });
+}
+
+/** A row of packed conversations as a micro-batch, in new arrays. */
+export function treeRow({ tokens, start, limit, positions, parents, weights }: PackedRow): MicroBatch {
+  const mask = new VisibilityMask({ start: start.slice(), limit: limit.slice(), positions: positions.slice() });
+  return treeBatch(tokens.slice(), mask, parents, weights);
+}
+
+/**
+ * Rows of conversation trees, packed by `conversationRows`.
+ *
+ * Each epoch takes all trees in an order drawn anew, in groups, the rows of a group in an order drawn anew. A loss token counts
+ * once for each conversation through it. Conversations longer than a row are cut. To pass over a row its group is packed, no
+ * more.
+ *
+ * @throws CaiError `E_CONFIG` for a corpus without trees or with nothing to learn, or a state that cannot be.
+ */
+export class TreeRows extends GroupRows<PackedRow> {
+  constructor(dataset: ConversationDataset, packing: TreePacking, options: RowOptions) {
+    const { seqLen } = options;
+    const separate = packing === "separate" && ({ separate: true, merge: "none" } as const);
+    super(
+      {
+        corpus: dataset.corpus,
+        noun: "trees",
+        items: dataset.trees,
+        plan: (first, treeAt) => planTrees(dataset, first, treeAt, { seqLen, ...separate }),
+        batchOf: treeRow,
+        close: () => dataset.close(),
+      },
+      options,
+    );
+  }
+}
