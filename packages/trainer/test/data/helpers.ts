@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isCaiError } from "@cai/native";
+import type { ChatTree } from "@cai/visibility-mask";
 import { afterAll, expect } from "vitest";
 import { type Prepared, type PrepareOptions, prepareCorpora, type TextDocument } from "../../src/data/index.js";
 
@@ -61,6 +62,17 @@ function makeAnew(count: number, seed: number): TextDocument[] {
     const text = Array.from({ length: 10 + next(100) }, word).join(" ");
     return { id: String(i), text: `${seed}.${i} ${text}.${next(4) === 0 ? "\n" : ""}` };
   });
+}
+
+/** Trees of one to eleven turns of all shapes, every other turn the assistant's. */
+export function makeTrees(count: number, characters = 90): ChatTree[] {
+  const texts = makeDocuments(count + 12, 3).map(({ text }) => text.slice(0, characters));
+  return Array.from({ length: count }, (_, number) => ({
+    turns: Array.from({ length: 1 + ((number * 7) % 11) }, (_, i) => {
+      const parent = i === 0 ? -1 : (number * i) % i;
+      return { role: i % 2 === 0 ? "user" : "assistant", text: texts[number + i] as string, parent };
+    }),
+  }));
 }
 
 /** Two small prepared corpora, `one` three times the size of `two`. */
