@@ -3,214 +3,220 @@ import type { ConversationTree } from "@cai/visibility-mask";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import {
-  type Batch,
   BatchLoader,
   type BatchLoaderOptions,
   ConversationDataset,
   evalBatches,
   type LoaderState,
+  type MicroBatch,
   prepareCorpora,
   readManifest,
-  Tokenizer,
 } from "../../src/data/index.js";
-import { TreeRows } from "../../src/data/rows/tree-rows.js";
 import { expectCaiError, makeDocuments, makeTrees, temporaryFolder } from "./helpers.js";
 
 const folder = temporaryFolder();
-const dir = join(folder, "prepared");
-const key = [3, 4] as const;
-
+const dir = join(folder, "chats");
+const mixed = join(folder, "mixed");
+const chats = { kind: "conversations", name: "chats", conversations: () => makeTrees(40) } as const;
 beforeAll(async () => {
-  const trees = makeTrees(1500, 250);
-  await prepareCorpora({
-    corpora: [
-      { name: "chats", kind: "conversations", conversations: () => trees },
-      { name: "prose", documents: () => makeDocuments(60, 1) },
-    ],
-    outDir: dir,
-    vocabSize: 320,
-    valFraction: 0.1,
-    tokenizerSampleBytes: 50_000,
-  });
+  const settings = { vocabSize: 300, valFraction: 0.2 };
+  await prepareCorpora({ corpora: [chats], outDir: dir, ...settings });
+  const texts = { name: "texts", documents: () => makeDocuments(60) };
+  await prepareCorpora({ corpora: [texts, chats], outDir: mixed, ...settings });
 });
 
-function allTrees(split: "train" | "val"): ConversationTree[] {
-  const dataset = ConversationDataset.open(dir, "chats", split);
-  const trees = Array.from({ length: dataset.trees }, (_, number) => dataset.tree(number));
-  dataset.close();
-  return trees;
+/** Enough that no conversation is cut. */
+const longEnough = 1100;
+const options = { dir, batchSize: 1, seqLen: longEnough, seed: 5 };
+const ways = ["merged", "separate"] as const;
+
+function open<T>(changed: Partial<BatchLoaderOptions>, use: (loader: BatchLoader) => T): T {
+  const loader = new BatchLoader({ ...options, ...changed });
+  try {
+    return use(loader);
+  } finally {
+    loader.close();
+  }
 }
 
-/** What every loss term of the corpus is to weigh, by token predicted: one for each conversation through it. */
-function weightsByToken(trees: readonly ConversationTree[]): Float64Array {
-  const sums = new Float64Array(320);
-  for (const { turns } of trees) {
-    const leaves = new Array<number>(turns.length).fill(0);
-    const answered = new Set(turns.map(({ parent }) => parent));
-    for (let i = turns.length - 1; i >= 0; i--) {
-      if (!answered.has(i)) leaves[i] = 1;
-      const parent = turns[i]?.parent ?? -1;
-      if (parent >= 0) leaves[parent] = (leaves[parent] as number) + (leaves[i] as number);
-    }
-    turns.forEach(({ tokens, loss }, i) => {
-      for (let at = 0; at < tokens.length; at++) {
-        const token = tokens[at] as number;
-        if (typeof loss === "object" && loss[at]) sums[token] = (sums[token] as number) + (leaves[i] as number);
-      }
+const batches = (count: number, changed: Partial<BatchLoaderOptions>) =>
+  open(changed, (loader) => ({ list: Array.from({ length: count }, () => loader.next()), state: loader.state }));
+
+const epoch = (changed: Partial<BatchLoaderOptions>) =>
+  open(changed, (loader) => {
+    const list: MicroBatch[] = [];
+    while (loader.state.corpora[0]?.rows.epoch === 0) list.push(loader.next());
+    return list;
+  });
+
+function add(sums: Map<string, number>, context: readonly number[], target: number, weight: number): void {
+  const term = `${context.join(" ")}: ${target}`;
+  sums.set(term, (sums.get(term) ?? 0) + weight);
+}
+
+/** What is learned: the weight of each target behind all that its predictor sees. */
+function termsOf(list: readonly MicroBatch[]): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const { tokens, mask, targets, rows, weights } of list) {
+    targets.forEach((target, i) => {
+      const query = rows?.[i] as number;
+      const seen = tokens.filter((_, key) => key <= query && mask.isVisible(query, key));
+      add(sums, [...seen], target, weights?.[i] as number);
     });
   }
   return sums;
 }
 
-function addTerms(sums: Float64Array, { targets, weights }: Pick<Batch, "targets" | "weights">): void {
-  targets.forEach((token, i) => {
-    if (token >= 0) sums[token] = (sums[token] as number) + (weights?.[i] ?? 1);
-  });
+function everyTree(): ConversationTree[] {
+  const dataset = ConversationDataset.open(dir, "chats", "train");
+  const trees = Array.from({ length: dataset.trees }, (_, i) => dataset.tree(i));
+  dataset.close();
+  return trees;
 }
 
-describe("TreeRows", () => {
-  const open = (state?: Record<string, number>) =>
-    new TreeRows(ConversationDataset.open(dir, "chats", "train"), { seqLen: 192, key, number: 0, state });
-
-  it("predicts every token to be learned once for each conversation through it in each epoch, in another order", () => {
-    const expected = weightsByToken(allTrees("train"));
-    const rows = open();
-    const orders = [0, 1].map((epoch) => {
-      const sums = new Float64Array(320);
-      const targets: number[] = [];
-      let groups = 0;
-      while (rows.state.epoch === epoch) {
-        const isFirst = rows.state.row === 0;
-        const row = rows.nextRow();
-        expect(row.mask.seqLen).toBe(192);
-        expect(row.lossTokens).toBeGreaterThan(0);
-        addTerms(sums, row);
-        targets.push(...row.targets.slice(0, 3));
-        groups += isFirst ? 1 : 0;
-      }
-      expect(sums).toEqual(expected);
-      expect(groups).toBeGreaterThan(1);
-      return targets;
-    });
-    expect(orders[0]).not.toEqual(orders[1]);
-    rows.close();
-  });
-
-  it("goes on from any state, and passes over rows as if it had given them", () => {
-    const whole = open();
-    const passed = open();
-    const states = Array.from({ length: 40 }, () => {
-      // Through the first epoch in strides that meet no group's end.
-      for (let i = 0; i < 61; i++) {
-        whole.skipRow();
-        passed.skipRow();
-      }
-      const { state } = passed;
-      return { state, row: whole.nextRow(), skipped: passed.skipRow() };
-    });
-    expect(whole.state).toEqual(passed.state);
-    for (const { state, row } of states.filter((_, i) => i % 13 === 0)) {
-      const resumed = open(JSON.parse(JSON.stringify(state)) as Record<string, number>);
-      expect(resumed.nextRow()).toEqual(row);
-      resumed.close();
-    }
-    whole.close();
-    passed.close();
-  });
-
-  it("refuses states that cannot be", async () => {
-    const trees = readManifest(dir).corpora[0]?.splits.train.documents as number;
-    await expectCaiError(() => open({ epoch: 0, trees, row: 0 }), "E_CONFIG", `chats has ${trees} trees`);
-    await expectCaiError(() => open({ epoch: 0, trees: 0, row: 1e6 }), "E_CONFIG", "got row 1000000");
-    await expectCaiError(() => open({ epoch: 0, documents: 0, row: 0 }), "E_CONFIG", "epoch, trees, row");
-  });
-
-  it("refuses a corpus with nothing to learn, instead of looking for it for ever", async () => {
-    const outDir = join(folder, "silent");
-    const corpora = [{ name: "chats", kind: "conversations" as const, conversations: () => makeTrees(20) }];
-    await prepareCorpora({ corpora, outDir, vocabSize: 320, valFraction: 0, lossRoles: ["tool"] });
-    const loader = new BatchLoader({ dir: outDir, batchSize: 1, seqLen: 64, seed: 1 });
-    await expectCaiError(() => loader.next(), "E_CONFIG", "chats", "something to learn");
-    loader.close();
-  });
-});
-
-describe("BatchLoader of conversations and documents", () => {
-  const options: BatchLoaderOptions = { dir, batchSize: 3, seqLen: 64, seed: 5, weights: { chats: 1, prose: 1 } };
-
-  it("mixes their rows, trees with weights and documents without", () => {
-    const loader = new BatchLoader(options);
-    for (let i = 0; i < 20; i++) {
-      const { corpora, mask, rows, weights, targets, lossTokens, lossWeight, tokens } = loader.next();
-      expect(new Set(corpora)).toEqual(new Set(["chats", "prose"]));
-      expect([mask.batchSize, mask.seqLen, tokens.length]).toEqual([3, 64, 192]);
-      expect(rows).toHaveLength(targets.length);
-      expect(lossTokens).toBe(targets.length);
-      const sum = Array.from(weights ?? []).reduce((total, weight) => total + weight, 0);
-      expect(lossWeight).toBe(sum);
-      // What predicts a token stands before it in its conversation or document: it can be seen by what follows.
-      rows?.forEach((row) => {
-        expect(mask.limit[row]).toBeGreaterThan(mask.start[row] as number);
-      });
-    }
-    loader.close();
-  });
-
-  it("goes on after any number of batches as if it had never stopped", () => {
-    fc.assert(
-      fc.property(fc.nat(30), (stop) => {
-        const loader = new BatchLoader(options);
-        const stopped = new BatchLoader(options);
-        for (let i = 0; i < stop; i++) {
-          loader.next();
-          stopped.skip();
+/** The same from the definition: every conversation by itself. */
+function expectedTerms(): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const { turns } of everyTree()) {
+    const isLeaf = (i: number) => !turns.some(({ parent }) => parent === i);
+    for (const leaf of turns.keys()) {
+      if (!isLeaf(leaf)) continue;
+      const path: number[] = [];
+      for (let i = leaf; i >= 0; i = turns[i]?.parent as number) path.unshift(i);
+      const tokens: number[] = [];
+      for (const i of path) {
+        const { tokens: own, loss } = turns[i] as ConversationTree["turns"][number];
+        for (let k = 0; k < own.length; k++) {
+          if (loss && (loss as ArrayLike<number>)[k]) add(sums, tokens, own[k] as number, 1);
+          tokens.push(own[k] as number);
         }
-        const state = JSON.parse(JSON.stringify(stopped.state)) as LoaderState;
-        const resumed = new BatchLoader({ ...options, state });
-        for (let i = 0; i < 3; i++) expect(resumed.next()).toEqual(loader.next());
-        for (const one of [loader, stopped, resumed]) one.close();
+      }
+    }
+  }
+  return sums;
+}
+
+describe("rows of conversations", () => {
+  it.each(ways)("learn from every conversation what it says to its end, %s", (conversations) => {
+    expect(termsOf(epoch({ conversations }))).toEqual(expectedTerms());
+  });
+
+  it("are fewer when conversations are merged", () => {
+    const [merged, separate] = ways.map((conversations) => epoch({ conversations, seqLen: 200 }).length);
+    expect(merged as number).toBeLessThan(0.9 * (separate as number));
+  });
+
+  it("come in another order in each epoch and for each seed", () => {
+    const rows = epoch({}).length;
+    const { list } = batches(2 * rows, {});
+    expect(list.slice(rows)).not.toEqual(list.slice(0, rows));
+    expect(batches(rows, { seed: 6 }).list).not.toEqual(list.slice(0, rows));
+    expect(batches(2 * rows, {}).list).toEqual(list);
+  });
+
+  it("go on after any number of batches as if they had never stopped, texts among them or not", () => {
+    const choices = fc.record({
+      dir: fc.constantFrom(dir, mixed),
+      conversations: fc.constantFrom(...ways),
+      seqLen: fc.integer({ min: 2, max: 300 }),
+      batchSize: fc.integer({ min: 1, max: 4 }),
+    });
+    fc.assert(
+      fc.property(choices, fc.nat(30), (chosen, stop) => {
+        const whole = batches(stop + 4, chosen).list;
+        const state = JSON.parse(JSON.stringify(batches(stop, chosen).state)) as LoaderState;
+        const skipped = open(chosen, (loader) => {
+          for (let i = 0; i < stop; i++) loader.skip();
+          return loader.state;
+        });
+        expect(skipped).toEqual(state);
+        expect(batches(4, { ...chosen, state }).list).toEqual(whole.slice(stop));
       }),
       { numRuns: 8 },
     );
   });
+
+  it("refuse a state of other rows", async () => {
+    const { state } = batches(3, {});
+    await expectCaiError(
+      () => batches(1, { state, conversations: "separate" }),
+      "E_CONFIG",
+      "conversations merged, now it is separate",
+    );
+    const [corpus] = state.corpora;
+    const rows = { epoch: 0, items: 1000, row: 0 };
+    const wrong = { ...state, corpora: [{ ...corpus, rows }] } as LoaderState;
+    await expectCaiError(() => batches(1, { state: wrong }), "E_CONFIG", "trees, got 1000 before the next");
+  });
 });
 
-describe("evalBatches of conversations", () => {
-  it.each([
-    [4, 64],
-    [2, 5000],
-    [1, 33],
-  ])("predicts every token to be learned exactly once, in batches of %i by %i", (batchSize, seqLen) => {
-    const sums = new Float64Array(320);
-    let [lossTokens, bytes] = [0, 0];
-    for (const batch of evalBatches({ dir, batchSize, seqLen })) {
-      expect(batch.mask.batchSize).toBe(batchSize);
-      if (batch.corpus !== "chats") continue;
-      expect(new Set(batch.weights)).toEqual(new Set([1]));
-      addTerms(sums, batch);
-      lossTokens += batch.lossTokens;
-      bytes += batch.bytes;
-    }
-    const expected = new Float64Array(320);
-    const tokenizer = Tokenizer.load(join(dir, "tokenizer.json"));
-    let textBytes = 0;
-    for (const { tokens, loss } of allTrees("val").flatMap(({ turns }) => turns)) {
-      for (let at = 0; at < tokens.length; at++) {
-        if (typeof loss !== "object" || !loss[at]) continue;
-        const token = tokens[at] as number;
-        expected[token] = (expected[token] as number) + 1;
-        textBytes += tokenizer.byteLength(token);
-      }
-    }
-    expect(sums).toEqual(expected);
-    expect(lossTokens).toBe(expected.reduce((sum, count) => sum + count, 0));
-    expect(readManifest(dir).corpora[0]?.splits.val).toMatchObject({ lossTokens });
-    expect(bytes).toBe(textBytes);
+describe("a corpus of several groups of conversations", () => {
+  const many = join(folder, "many");
+  beforeAll(async () => {
+    const conversations = () => makeTrees(1500, 250);
+    const settings = { vocabSize: 300, valFraction: 0, tokenizerSampleBytes: 50_000 };
+    await prepareCorpora({ corpora: [{ ...chats, conversations }], outDir: many, ...settings });
   });
 
-  it("gives a few rows of all when asked for a few batches", () => {
-    const few = [...evalBatches({ dir, batchSize: 2, seqLen: 64, maxBatches: 6 })];
-    const counts = ["chats", "prose"].map((name) => few.filter(({ corpus }) => corpus === name).length);
-    expect(counts.every((count) => count >= 1 && count <= 6)).toBe(true);
+  it("learns its conversations' loss tokens once for each conversation in each epoch, every row something", () => {
+    const expected = makeTrees(1500, 250).reduce((sum, { turns }) => {
+      // A turn counts its stop and its text for every turn below it, or itself, that nothing answers.
+      const leaves = turns.map((_, i): number => (turns.some(({ parent }) => parent === i) ? 0 : 1));
+      for (let i = turns.length - 1; i > 0; i--) {
+        const parent = turns[i]?.parent as number;
+        leaves[parent] = (leaves[parent] as number) + (leaves[i] as number);
+      }
+      return sum + turns.reduce((stops, { role }, i) => stops + (role === "assistant" ? (leaves[i] as number) : 0), 0);
+    }, 0);
+    open({ dir: many, seqLen: 192 }, (loader) => {
+      for (const epoch of [0, 1]) {
+        let stops = 0;
+        const groups = new Set<number>();
+        while (loader.state.corpora[0]?.rows.epoch === epoch) {
+          groups.add(loader.state.corpora[0].rows.items as number);
+          const { targets, weights, lossWeight } = loader.next();
+          expect(lossWeight).toBeGreaterThan(0);
+          targets.forEach((target, i) => {
+            if (target === 0) stops += weights?.[i] as number;
+          });
+        }
+        expect(groups.size).toBeGreaterThan(1);
+        expect(stops).toBe(expected);
+      }
+    });
+  });
+
+  it("goes on in any of them", () => {
+    const changed = { dir: many, seqLen: 192, batchSize: 7 };
+    open(changed, (loader) => {
+      for (let stride = 0; stride < 4; stride++) {
+        for (let i = 0; i < 97; i++) loader.skip();
+        const { state } = loader;
+        expect(batches(1, { ...changed, state }).list).toEqual([loader.next()]);
+      }
+    });
+  });
+
+  it("is refused when nothing in it is to be learned, instead of searched for ever", async () => {
+    const silent = join(folder, "silent");
+    await prepareCorpora({ corpora: [chats], outDir: silent, vocabSize: 300, valFraction: 0, lossRoles: ["tool"] });
+    await expectCaiError(() => batches(1, { dir: silent }), "E_CONFIG", "chats", "something to learn in train");
+  });
+});
+
+describe("evalBatches over conversations", () => {
+  it.each([longEnough, 24])("has every token that is to be learned as a target once, in rows of %i", (seqLen) => {
+    const { splits } = readManifest(dir).corpora[0] as { splits: { val: { lossTokens?: number } } };
+    const all = [...evalBatches({ dir, batchSize: 2, seqLen })];
+    expect(all.reduce((sum, { lossTokens }) => sum + lossTokens, 0)).toBe(splits.val.lossTokens);
+    for (const { weights, lossTokens, lossWeight } of all) {
+      expect(weights?.every((weight) => weight === 1)).toBe(true);
+      expect(lossWeight).toBe(lossTokens);
+    }
+  });
+
+  it("goes over texts and conversations, a corpus after the other", () => {
+    const names = [...evalBatches({ dir: mixed, batchSize: 2, seqLen: 64 })].map(({ corpus }) => corpus);
+    expect(new Set(names)).toEqual(new Set(["texts", "chats"]));
   });
 });
