@@ -41,7 +41,7 @@ export class GroupedRows<Row> implements RowSource {
   #row: number;
   #group: RowGroup<Row> | undefined;
 
-  /** @throws CaiError `E_CONFIG` for a corpus without items, or a state that cannot be. */
+  /** @throws CaiError `E_CONFIG` for a corpus without items, or a state that cannot be; where nothing is to be learned, rows throw it. */
   constructor(source: GroupedCorpus<Row>, options: RowOptions) {
     const { corpus, split, called } = source;
     if (source.items === 0) throw refusal(`corpus ${corpus}: expected ${called} in ${split}, got none`);
@@ -85,16 +85,16 @@ export class GroupedRows<Row> implements RowSource {
     return rows[row] as Row;
   }
 
-  /** This group, or the next that makes rows. */
+  /** The group at hand, or the next that makes rows. */
   #planWithRows(): RowGroup<Row> {
-    const { corpus, split, called, items } = this.#corpus;
+    const { corpus, items, called } = this.#corpus;
     for (let passed = 0; passed < items; ) {
       const group = this.#plan();
       if (group.rows.length > 0) return group;
       passed += group.items;
       this.#passGroup();
     }
-    throw refusal(`corpus ${corpus}: expected something to learn in ${split}, got none in ${items} ${called}`);
+    throw refusal(`corpus ${corpus}: expected something to learn, got none in all its ${called}`);
   }
 
   #passGroup(): void {

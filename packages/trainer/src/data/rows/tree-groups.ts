@@ -25,7 +25,7 @@ interface TreeGroupOptions extends Pick<ConversationOptions, "seqLen" | "weighti
 /** A group ends when it has so many: enough that hardly a position is left unused, few enough for memory. */
 const mostTokens = 2 ** 18;
 
-/** The group that begins at place `first` of an epoch's trees; rows with nothing to learn are left out. */
+/** The group that begins at place `first` of an epoch's trees; rows in which nothing is to be learned are left out. */
 export function planTrees(dataset: ConversationDataset, first: number, options: TreeGroupOptions): RowGroup<PackedRow> {
   const { packing, treeAt, ...others } = options;
   const group: ConversationTree[] = [];
