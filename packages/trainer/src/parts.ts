@@ -4,6 +4,8 @@ export { embedding } from "./autograd/embedding.js";
 export { linear } from "./autograd/linear.js";
 export { rmsNorm } from "./autograd/normalisation.js";
 export { type Parameter, Tape, type Variable } from "./autograd/tape.js";
+export { Decoder } from "./generate/decoder.js";
+export { type Continue, searchBeams } from "./generate/search-beams.js";
 export { type LossOptions, type LossTerms, linearCrossEntropy } from "./loss/linear-cross-entropy.js";
 export { type ParameterSpec, ParameterStore } from "./model/parameter-store.js";
 export { rotaryTable } from "./model/rotary-table.js";

@@ -192,6 +192,47 @@ describe("cai eval, generate and info", () => {
     expect(`${json.prompt}${json.text}\n`).toBe(first.stdout);
   });
 
+  it("draws several texts, of which the first is the one that it writes without", async () => {
+    const args = ["generate", at("whole"), "--prompt", "the", "--max-tokens", "9", "--seed", "3"];
+    const one = JSON.parse((await cai([...args, "--json"])).stdout);
+    const { texts } = JSON.parse((await cai([...args, "--samples", "3", "--json"])).stdout);
+    expect(texts).toHaveLength(3);
+    expect(texts[0]).toEqual({ text: one.text, ids: one.ids, ended: expect.any(Boolean) });
+    const { stdout } = await cai([...args, "--samples", "3"]);
+    expect(stdout).toMatch(/^\[1\] \d+ tokens, (not )?ended\nthe/);
+    for (const { text } of texts) expect(stdout).toContain(`\nthe${text}\n`);
+  });
+
+  it("prints the best texts of a beam search with their scores", async () => {
+    const args = ["generate", at("whole"), "--prompt", "the", "--max-tokens", "9", "--beams", "4"];
+    const { code, stdout } = await cai([...args, "--return", "2", "--length-penalty", "0", "--json"]);
+    expect(code).toBe(0);
+    const { texts } = JSON.parse(stdout);
+    expect(texts).toHaveLength(2);
+    expect(texts[0].score).toBeGreaterThanOrEqual(texts[1].score);
+    expect(texts[0].score).toBe(texts[0].logProb);
+    const [best, two] = [await cai([...args, "--length-penalty", "0"]), await cai([...args, "--return", "2"])];
+    expect(best.stdout).toBe(`the${texts[0].text}\n`);
+    expect(two.stdout).toMatch(/^\[1\] score -\d+\.\d{3}, ln p -\d+\.\d{3}, \d+ tokens, (not )?ended\nthe/);
+  });
+
+  it("says which options don't go together", async () => {
+    const refused = async (...args: string[]) => {
+      const { code, stdout, stderr } = await cai(["generate", at("whole"), ...args]);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+      return stderr;
+    };
+    expect(await refused("--beams", "2", "--temperature", "1")).toContain(
+      "option '--beams <n>' cannot be used with option '--temperature <t>'",
+    );
+    expect(await refused("--beams", "2", "--return", "3")).toContain(
+      "--return must be from 1 to the 2 of --beams, got 3",
+    );
+    expect(await refused("--return", "3")).toContain("give --beams, or --samples for several texts");
+    expect(await refused("--length-penalty", "1", "--samples", "2")).toContain("give --beams too");
+    expect(await refused("--beams", "0")).toContain("beams must be an integer of at least 1, got 0");
+  });
+
   it("describes a checkpoint, a recipe and the backend", async () => {
     const run = JSON.parse((await cai(["info", at("whole"), "--json"])).stdout);
     expect(run).toMatchObject({ step: 20, digest: await digestAt("whole"), recipe: { name: "smoke" } });
