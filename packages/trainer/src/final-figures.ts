@@ -19,10 +19,12 @@ type Figures = Pick<RunSummary, "sample" | "valLoss" | "bitsPerByte" | "baseline
  */
 export async function finalFigures(trainer: Trainer): Promise<Figures> {
   const { data, distributed } = trainer.recipe;
-  const hasValidation = readManifest(data.dir).totals.val.tokens > 0;
-  const validation = hasValidation ? validationFigures(trainer) : {};
+  const { totals, corpora } = readManifest(data.dir);
+  const validation = totals.val.tokens > 0 ? validationFigures(trainer) : {};
+  // What is learned of conversations is not all of their text: there is nothing to hold a bigram model against.
+  const isText = corpora.every(({ kind }) => kind === "text");
   const alone = await ledByRankZero(trainer.communicator, distributed, ({ alive }) => ({
-    ...(hasValidation && { baselines: baselines(data.dir, alive) }),
+    ...(isText && totals.val.tokens > 0 && { baselines: baselines(data.dir, alive) }),
     sample: sample(trainer, alive),
   }));
   return { ...validation, ...alone };

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { CaiError, type Communicator, setThreads, singleProcess, threads } from "@cai/native";
 import { discardCheckpointsAfter } from "./checkpoint/index.js";
 import type { Recipe } from "./config/index.js";
-import { BatchLoader, evalBatches, readManifest } from "./data/index.js";
+import { BatchLoader, evalBatches, readManifest, usedPositions } from "./data/index.js";
 import { ExchangeFigures } from "./distributed/exchange-figures.js";
 import { shakeHands } from "./distributed/handshake.js";
 import { gatherHolders } from "./distributed/held-state.js";
@@ -87,6 +87,7 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
   onEvent({ type: "start", ...place, parameters, threads: threads(), ranks: ranks.size });
 
   const speeds: number[] = [];
+  const positions = { used: 0, all: 0 };
   const exchanged = new ExchangeFigures();
   let trainLoss: number | undefined;
   let stopped = false;
@@ -99,6 +100,10 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
       const result = trainer.step(microBatches, lr, () => (shouldStop() ? 1 : 0));
       const { loss, gradNorm, lossTokens } = result;
       count(counters, result);
+      for (const batch of microBatches) {
+        positions.used += usedPositions(batch);
+        positions.all += batch.tokens.length;
+      }
       if (counters.skippedInARow > recipe.optim.maxSkippedSteps) throw diverged(counters.skippedInARow, step);
 
       const stepTimeMs = performance.now() - stepBegan;
@@ -141,6 +146,7 @@ export async function train(job: TrainJob, hooks: TrainHooks = {}): Promise<RunS
     tokens: counters.tokens,
     ...(trainLoss !== undefined && Number.isFinite(trainLoss) && { trainLoss }),
     ...final,
+    ...(positions.all > 0 && { usedShare: positions.used / positions.all }),
     ...(speed !== undefined && { tokensPerSecond: speed }),
     ...(ranks.size > 1 && { ranks: ranks.size, exchange: exchanged.summary(recipe.distributed) }),
     seconds: (performance.now() - began) / 1000,

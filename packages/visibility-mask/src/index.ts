@@ -35,5 +35,6 @@ export {
 export { type CutOptions, cutDocument, type Piece } from "./pack/cut.js";
 export { type DocumentOptions, type DocumentPlace, type PackedDocuments, packDocuments } from "./pack/documents.js";
 export { type PackedArrays, type PackedBatch, type PackedRow, stackRows } from "./pack/rows.js";
+export { packStream, type StreamOptions } from "./pack/stream.js";
 export type { BeamShape } from "./patterns/packed.js";
 export type { RowLength } from "./patterns/runs.js";

@@ -1,3 +1,4 @@
+import { isCaiError } from "@cai/portable/error";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { VisibilityMask } from "../src/mask.js";
@@ -17,6 +18,16 @@ function firstBroken(mask: VisibilityMask, dense: Uint8Array): string | undefine
     }
   }
   return undefined;
+}
+
+/** What a conversion gives, or nothing where it refuses. */
+function converted<R>(convert: () => R): R | undefined {
+  try {
+    return convert();
+  } catch (error) {
+    if (isCaiError(error) && error.code === "E_ARGUMENT") return undefined;
+    throw error;
+  }
 }
 
 const sample = VisibilityMask.packed([2, 3], { seqLen: 6 });
@@ -284,6 +295,37 @@ describe("toCuSeqlens", () => {
         expect(found.windowSize).toEqual([-1, -1]);
       }),
     );
+  });
+
+  it("means, as FlashAttention reads it, the mask's cells for whatever mask it takes", () => {
+    const rows = fc.array(lengths, { minLength: 1, maxLength: 3 }).chain((list) =>
+      fc.boolean().map((causal) => {
+        const seqLen = Math.max(1, ...list.map((row) => row.reduce((sum, n) => sum + n, 0)));
+        const one = (n: number) => (causal ? VisibilityMask.causal(n) : VisibilityMask.bidirectional(n));
+        return VisibilityMask.stack(list.map((row) => VisibilityMask.concat(row.map(one), { seqLen })));
+      }),
+    );
+    let taken = 0;
+    fc.assert(
+      fc.property(fc.oneof(rows, anyMask), anyWindow, (mask, window) => {
+        const found = converted(() => mask.toCuSeqlens({ window }));
+        if (!found) return;
+        taken += 1;
+        const { cuSeqlens, indices, causal, windowSize } = found;
+        const dense = new Uint8Array(mask.batchSize * mask.seqLen ** 2);
+        cuSeqlens.subarray(1).forEach((end, document) => {
+          for (let i = cuSeqlens[document] as number; i < end; i++) {
+            for (let j = cuSeqlens[document] as number; j < end; j++) {
+              const hidden = (causal && j > i) || (windowSize[0] >= 0 && i - j > windowSize[0]);
+              const [query, key] = [indices[i] as number, (indices[j] as number) % mask.seqLen];
+              if (!hidden) dense[query * mask.seqLen + key] = 1;
+            }
+          }
+        });
+        expect(dense).toEqual(bruteForce(mask, window));
+      }),
+    );
+    expect(taken).toBeGreaterThan(20);
   });
 
   it("gives a window as keys to the left", () => {

@@ -5,7 +5,7 @@ import { columns, grouped } from "./output.js";
 /** What a run came to, for a terminal: figures, the comparison with simpler models, a text, and where to look on. */
 export function summaryText(runDir: string, summary: RunSummary): string {
   const { finished, steps, tokens, seconds, tokensPerSecond, skippedSteps, sample, checkpoint } = summary;
-  const { ranks, exchange } = summary;
+  const { ranks, exchange, usedShare } = summary;
   const speed = tokensPerSecond === undefined ? "" : `, ${grouped(Math.round(tokensPerSecond))} tokens/s`;
   const parts = [
     columns([
@@ -13,6 +13,9 @@ export function summaryText(runDir: string, summary: RunSummary): string {
         finished ? "finished" : "stopped",
         `${grouped(steps)} steps, ${grouped(tokens)} tokens in ${seconds.toFixed(0)} s${speed}`,
       ],
+      ...(usedShare === undefined
+        ? []
+        : [["rows", `${(100 * usedShare).toFixed(2)} % of their positions used`] as const]),
       ...(ranks !== undefined && exchange ? [["ranks", exchangeText(ranks, exchange)] as const] : []),
       ...(skippedSteps > 0 ? [["skipped", `${grouped(skippedSteps)} steps without a finite gradient`] as const] : []),
     ]),

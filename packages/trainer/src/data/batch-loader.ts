@@ -5,7 +5,7 @@ import { type Manifest, readManifest, type Split } from "./manifest.js";
 import { joinBatches, type MicroBatch } from "./micro-batch.js";
 import { openRows, type Packing } from "./rows/open-rows.js";
 import { type RowSource, refusal } from "./rows/row-source.js";
-import { TokenDataset } from "./token-dataset.js";
+import type { TreePacking } from "./rows/tree-groups.js";
 
 export interface BatchLoaderOptions {
   /** A directory that {@link prepareCorpora} wrote. */
@@ -16,6 +16,8 @@ export interface BatchLoaderOptions {
   weights?: Readonly<Record<string, number>>;
   /** Default `packed`. */
   packing?: Packing;
+  /** Default `merged`. */
+  conversations?: TreePacking;
   /** Rows in a batch, from 1. */
   batchSize: number;
   /** Tokens in a row, from 1. */
@@ -40,6 +42,7 @@ const loaderStateSchema = z.object({
   seed: z.int(),
   seqLen: z.int(),
   packing: z.enum(["packed", "padded", "stream"]),
+  conversations: z.enum(["merged", "separate"]),
   corpora: z.array(
     z.object({
       name: z.string(),
@@ -63,7 +66,7 @@ interface Source {
 /**
  * Endless batches of rows for training, the same for the same options.
  *
- * A corpus gives its rows as {@link Packing} says; corpora are mixed by {@link nextCorpus}. All that is random is a function of
+ * A corpus gives its rows as {@link Packing} says, or {@link TreePacking} where it is of conversations; corpora are mixed by {@link nextCorpus}. All that is random is a function of
  * seed, corpus and epoch: the state is a few integers.
  */
 export class BatchLoader {
@@ -71,11 +74,11 @@ export class BatchLoader {
   private readonly manifest: Manifest;
 
   /**
-   * @throws CaiError `E_IO` and `E_FORMAT` as {@link TokenDataset.open}; `E_ARGUMENT` for a number out of range;
+   * @throws CaiError `E_IO` and `E_FORMAT` as `TokenDataset.open`; `E_ARGUMENT` for a number out of range;
    *   `E_CONFIG` for weights of unknown corpora, a corpus that gives no row, or a state of other data or options
    */
   constructor(private readonly options: BatchLoaderOptions) {
-    const { dir, batchSize, seqLen, seed, packing = "packed" } = options;
+    const { dir, batchSize, seqLen, seed, packing = "packed", conversations = "merged" } = options;
     checkWhole("batchSize", batchSize, 1);
     checkWhole("seqLen", seqLen, 1);
     checkWhole("seed", seed, 0);
@@ -88,8 +91,8 @@ export class BatchLoader {
     try {
       for (const [number, [name, share]] of shares.entries()) {
         const saved = state?.corpora[number];
-        const dataset = TokenDataset.open(dir, name, this.split, this.manifest);
-        const rows = openRows(dataset, packing, { seqLen, key, number, state: saved?.rows });
+        const corpus = { dir, manifest: this.manifest, name, split: this.split, packing, conversations };
+        const rows = openRows(corpus, { seqLen, key, number, state: saved?.rows });
         sources.push({ name, share, rows, drawn: saved?.drawn ?? 0 });
       }
     } catch (error) {
@@ -126,8 +129,8 @@ export class BatchLoader {
 
   /** What a state is valid for. */
   private get identity() {
-    const { seed, seqLen, packing = "packed" } = this.options;
-    return { fingerprint: this.manifest.fingerprint, split: this.split, seed, seqLen, packing };
+    const { seed, seqLen, packing = "packed", conversations = "merged" } = this.options;
+    return { fingerprint: this.manifest.fingerprint, split: this.split, seed, seqLen, packing, conversations };
   }
 
   private draw(): Source {

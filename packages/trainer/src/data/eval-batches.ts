@@ -1,9 +1,13 @@
 import { join } from "node:path";
 import { CaiError } from "@cai/native";
+import { VisibilityMask } from "@cai/visibility-mask";
+import type { ConversationDataset } from "./conversation-dataset.js";
 import { readManifest, type Split } from "./manifest.js";
-import { joinBatches, type MicroBatch } from "./micro-batch.js";
-import { type DocumentPiece, planGroup } from "./rows/document-groups.js";
+import { denseBatch, joinBatches, type MicroBatch } from "./micro-batch.js";
+import { openDataset } from "./open-dataset.js";
+import { planGroup } from "./rows/document-groups.js";
 import { documentRow } from "./rows/document-row.js";
+import { planTrees, treeRow } from "./rows/tree-groups.js";
 import { TokenDataset } from "./token-dataset.js";
 import { Tokenizer } from "./tokenizer.js";
 
@@ -26,12 +30,16 @@ export interface EvalBatch extends MicroBatch {
 }
 
 /**
- * One pass over a split, a corpus after the other: every token is a target exactly once (never twice with `maxBatches`).
+ * One pass over a split, a corpus after the other: every token of its documents is a target
+ * exactly once (never twice with `maxBatches`).
  *
  * Rows are the same however a model was trained: documents that don't see each other, each predicted from an end of text on,
  * packed by best fit; those longer than `seqLen` are cut into pieces of it, each of which begins without context but for the
  * token before it. The last batch of a corpus is padded. `bytes` of all batches add up to the bytes of the documents' text:
  * ends of text count as predictions and add their nats, but no bytes.
+ *
+ * Of conversations the turns to be learned are targets, each once, however many conversations go through it; trees are merged,
+ * packed and cut as for training.
  *
  * @throws CaiError `E_IO` and `E_FORMAT` as {@link TokenDataset.open}; `E_ARGUMENT` for a number out of range
  */
@@ -50,16 +58,21 @@ export function* evalBatches(options: EvalOptions): Generator<EvalBatch> {
     const { tokens } = splits[split];
     if (tokens === 0) continue;
     const batches = Math.max(1, Math.round(maxBatches * (tokens / allTokens)));
-    const dataset = TokenDataset.open(dir, name, split, manifest);
+    const dataset = openDataset(dir, name, split, manifest);
+    const rows = () => (dataset instanceof TokenDataset ? documentRows(dataset, seqLen) : treeRows(dataset, seqLen));
     try {
-      yield* corpusBatches(dataset, { batchSize, seqLen, batches, isOurs, byteLengths });
+      yield* corpusBatches(rows, { corpus: name, batchSize, seqLen, batches, isOurs, byteLengths });
     } finally {
       dataset.close();
     }
   }
 }
 
+/** Makes a row, which costs more than to know that it is there. */
+type Row = () => MicroBatch;
+
 interface CorpusPass {
+  readonly corpus: string;
   readonly batchSize: number;
   readonly seqLen: number;
   readonly batches: number;
@@ -68,47 +81,55 @@ interface CorpusPass {
   readonly byteLengths: Int32Array;
 }
 
-function* corpusBatches(dataset: TokenDataset, pass: CorpusPass): Generator<EvalBatch> {
-  const { batchSize, seqLen, batches, isOurs } = pass;
-  let some: (readonly DocumentPiece[])[] = [];
-  for (const pieces of spreadRows(dataset, seqLen, batches * batchSize)) {
-    some.push(pieces);
+function* corpusBatches(allRows: () => Iterable<Row>, pass: CorpusPass): Generator<EvalBatch> {
+  const { batchSize, batches, isOurs } = pass;
+  let some: Row[] = [];
+  for (const row of spreadRows(allRows, batches * batchSize)) {
+    some.push(row);
     if (some.length < batchSize) continue;
-    if (isOurs()) yield evalBatch(dataset, some, pass);
+    if (isOurs()) yield evalBatch(some, pass);
     some = [];
   }
-  if (some.length > 0 && isOurs()) yield evalBatch(dataset, some, pass);
+  if (some.length > 0 && isOurs()) yield evalBatch(some, pass);
 }
 
 /** At most `count` rows of a corpus, spread evenly over it. */
-function* spreadRows(dataset: TokenDataset, seqLen: number, count: number): Generator<readonly DocumentPiece[]> {
-  if (count === Infinity) return yield* allRows(dataset, seqLen);
+function* spreadRows(allRows: () => Iterable<Row>, count: number): Generator<Row> {
+  if (count === Infinity) return yield* allRows();
   let total = 0;
-  for (const _ of allRows(dataset, seqLen)) total++;
+  for (const _ of allRows()) total++;
   const rows = Math.min(count, total);
-  let [row, taken] = [0, 0];
-  for (const pieces of allRows(dataset, seqLen)) {
-    if (row++ < Math.floor((taken * total) / rows)) continue;
+  let [number, taken] = [0, 0];
+  for (const row of allRows()) {
+    if (number++ < Math.floor((taken * total) / rows)) continue;
     taken++;
-    yield pieces;
+    yield row;
   }
 }
 
-function* allRows(dataset: TokenDataset, seqLen: number): Generator<readonly DocumentPiece[]> {
+function* documentRows(dataset: TokenDataset, seqLen: number): Generator<Row> {
   const order = { documentAt: (place: number) => place, firstLength: () => seqLen };
   for (let first = 0; first < dataset.documents; ) {
-    const { rows, documents } = planGroup(dataset, first, { seqLen, packing: "packed", ...order });
-    yield* rows;
-    first += documents;
+    const { rows, items } = planGroup(dataset, first, { seqLen, packing: "packed", ...order });
+    for (const pieces of rows) yield () => documentRow(dataset, pieces, seqLen);
+    first += items;
   }
 }
 
-function evalBatch(dataset: TokenDataset, rows: readonly (readonly DocumentPiece[])[], pass: CorpusPass): EvalBatch {
-  const { batchSize, seqLen, byteLengths } = pass;
-  const padded = Array.from({ length: batchSize }, (_, row) => documentRow(dataset, rows[row] ?? [], seqLen));
-  const batch = joinBatches(padded);
+function* treeRows(dataset: ConversationDataset, seqLen: number): Generator<Row> {
+  const once = { packing: "given", weighting: "sharedOnce", treeAt: (place: number) => place } as const;
+  for (let first = 0; first < dataset.trees; ) {
+    const { rows, items } = planTrees(dataset, first, { seqLen, ...once });
+    for (const row of rows) yield () => treeRow(row);
+    first += items;
+  }
+}
+
+function evalBatch(rows: readonly Row[], { corpus, batchSize, seqLen, byteLengths }: CorpusPass): EvalBatch {
+  const padding = denseBatch(new Int32Array(seqLen), VisibilityMask.padding(seqLen), new Int32Array(seqLen).fill(-1));
+  const batch = joinBatches(Array.from({ length: batchSize }, (_, row) => rows[row]?.() ?? padding));
   const bytes = batch.targets.reduce((sum, id) => (id < 0 ? sum : sum + (byteLengths[id] as number)), 0);
-  return { ...batch, corpus: dataset.corpus, bytes };
+  return { ...batch, corpus, bytes };
 }
 
 /** The bytes of text that each id stands for. */

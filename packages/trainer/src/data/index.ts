@@ -5,7 +5,7 @@ export type { ConversationInput, CorpusInput, TextInput } from "./corpus-input.j
 export { bitsPerByte, type EvalBatch, evalBatches } from "./eval-batches.js";
 export { InterpolatedBigram } from "./interpolated-bigram.js";
 export { type ChatForm, chatFormSchema, type Manifest, readManifest, type Split } from "./manifest.js";
-export { causalBatch, joinBatches, type MicroBatch, treeBatch } from "./micro-batch.js";
+export { causalBatch, joinBatches, type MicroBatch, treeBatch, usedPositions } from "./micro-batch.js";
 export { type Prepared, type PrepareOptions, prepareCorpora } from "./prepare-corpora.js";
 export type { PrepareProgressEvent } from "./prepare-progress.js";
 export { readConversations } from "./read-conversations.js";

@@ -96,6 +96,11 @@ function withTerms(batch: MicroBatch): MicroBatch {
   };
 }
 
+/** Positions that hold tokens, not padding. */
+export function usedPositions({ mask }: Pick<MicroBatch, "mask">): number {
+  return mask.limit.reduce((count, limit) => (limit > 0 ? count + 1 : count), 0);
+}
+
 function joinInts(arrays: readonly Int32Array[]): Int32Array {
   const joined = new Int32Array(arrays.reduce((sum, { length }) => sum + length, 0));
   let at = 0;

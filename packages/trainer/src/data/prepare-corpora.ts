@@ -5,13 +5,21 @@ import { type ChatRole, type ChatTemplate, chatTemplates } from "@cai/visibility
 import { writeFileAtomically } from "./atomic-file.js";
 import { type CorpusInput, conversationsOf, documentsOf, sourceOf } from "./corpus-input.js";
 import { fingerprintOf } from "./fingerprint.js";
-import { type Manifest, manifestName, readManifest, type Split, tokenizerName, writeManifest } from "./manifest.js";
+import {
+  type ChatForm,
+  type Manifest,
+  manifestName,
+  readManifest,
+  type Split,
+  tokenizerName,
+  writeManifest,
+} from "./manifest.js";
+import { isIntact } from "./open-dataset.js";
 import { PrepareProgress, type PrepareProgressEvent } from "./prepare-progress.js";
-import { isIntact } from "./token-dataset.js";
 import { Tokenizer } from "./tokenizer.js";
 import { formatTokenizerJson } from "./tokenizer-json.js";
 import { endOfTextToken, PreTokenCounts, trainBpe } from "./train-bpe.js";
-import { type ChatSettings, splitOf, splitOfTree, writeCorpora } from "./write-corpora.js";
+import { splitOf, splitOfTree, writeCorpora } from "./write-corpora.js";
 
 export interface PrepareOptions {
   corpora: readonly CorpusInput[];
@@ -59,7 +67,7 @@ export async function prepareCorpora(options: PrepareOptions): Promise<Prepared>
   const given = options.tokenizer === undefined ? undefined : Tokenizer.load(options.tokenizer);
   const progress = new PrepareProgress(options.onProgress, options.signal);
   const settings = { vocabSize: given?.vocabSize ?? vocabSize, valFraction, tokenizerSampleBytes };
-  const chat: ChatSettings = {
+  const chat: ChatForm = {
     template: options.template ?? chatTemplates.plain,
     lossRoles: [...(options.lossRoles ?? (["assistant"] as const))],
   };

@@ -1,9 +1,6 @@
-import { join } from "node:path";
 import { CaiError } from "@cai/native";
-import { ConversationDataset } from "./conversation-dataset.js";
 import { corpusOf, type Manifest, readManifest, type Split } from "./manifest.js";
 import { ShardReader } from "./shard-reader.js";
-import { Tokenizer } from "./tokenizer.js";
 
 /** One document's place in a shard. */
 export interface DocumentPlace {
@@ -149,19 +146,5 @@ export class TokenDataset {
   private readIndex(first: number, count: number): number[] {
     const records = this.index.records(first, count);
     return Array.from({ length: 2 * count }, (_, i) => Number(records.getBigUint64(8 * i, true)));
-  }
-}
-
-/** Whether all that `manifest` names is there, by header, size and tokenizer; contents are not read. */
-export function isIntact(dir: string, manifest: Manifest): boolean {
-  try {
-    if (Tokenizer.load(join(dir, manifest.tokenizer.file)).sha256 !== manifest.tokenizer.sha256) return false;
-    for (const { name, kind } of manifest.corpora) {
-      const dataset = kind === "text" ? TokenDataset : ConversationDataset;
-      for (const split of ["train", "val"] as const) dataset.open(dir, name, split, manifest).close();
-    }
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { CaiError } from "@cai/native";
-import { type ChatRole, type ChatTemplate, type ChatTree, tokenizeChat } from "@cai/visibility-mask";
+import { type ChatTree, tokenizeChat } from "@cai/visibility-mask";
 import { ConversationWriter } from "./conversation-writer.js";
 import {
   type ConversationInput,
@@ -10,23 +10,17 @@ import {
   documentsOf,
   type TextInput,
 } from "./corpus-input.js";
-import type { CorpusManifest, Split } from "./manifest.js";
+import type { ChatForm, CorpusManifest, Split } from "./manifest.js";
 import type { PrepareProgress } from "./prepare-progress.js";
 import { ShardWriter } from "./shard-writer.js";
 import type { Tokenizer } from "./tokenizer.js";
 import { wellFormed } from "./utf8.js";
 
-/** How conversations are spelled, and whose turns are learned. */
-export interface ChatSettings {
-  readonly template: ChatTemplate;
-  readonly lossRoles: ChatRole[];
-}
-
 export interface Writing {
   readonly outDir: string;
   readonly fingerprint: string;
   readonly tokenizer: Tokenizer;
-  readonly chat: ChatSettings;
+  readonly chat: ChatForm;
   readonly valFraction: number;
   readonly progress: PrepareProgress;
 }

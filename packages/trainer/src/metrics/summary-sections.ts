@@ -8,10 +8,11 @@ export function summarySections(summary: Partial<RunSummary>): Html {
 
 function tiles(summary: Partial<RunSummary>): Html | undefined {
   const { parameters, tokens, trainLoss, valLoss, bitsPerByte, tokensPerSecond, seconds, skippedSteps } = summary;
-  const { ranks, exchange } = summary;
+  const { ranks, exchange, usedShare } = summary;
   const shown: (Html | undefined)[] = [
     tile("Parameters", parameters, compact),
     tile("Training tokens", tokens, compact),
+    tile("Positions used", usedShare, percent, "of training rows"),
     tile("Training loss", trainLoss, fixed, "nats per token"),
     tile("Validation loss", valLoss, fixed, "nats per token"),
     tile("Bits per byte", bitsPerByte, fixed, "validation"),
@@ -83,6 +84,10 @@ function bytes(value: number): string {
 
 function threeDigits(value: number): string {
   return value.toLocaleString("en", { maximumSignificantDigits: 3 });
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(2)} %`;
 }
 
 function fixed(value: number): string {

@@ -18,6 +18,8 @@ const summarySchema = z.strictObject({
   parameters: z.int().min(0),
   /** Training tokens seen. */
   tokens: z.int().min(0),
+  /** Share of the positions of rows that held tokens, not padding; of the first rank, since the run was last begun. */
+  usedShare: z.number().min(0).max(1).exactOptional(),
   /** Last training loss, nats a token. */
   trainLoss: figure,
   /** Last validation loss, nats a token. */

@@ -13,20 +13,9 @@ import {
 } from "../../src/data/index.js";
 import { corpusOf } from "../../src/data/manifest.js";
 import { splitOfTree } from "../../src/data/write-corpora.js";
-import { collect, expectCaiError, makeDocuments, temporaryFolder } from "./helpers.js";
+import { collect, expectCaiError, makeDocuments, makeTrees, temporaryFolder } from "./helpers.js";
 
 const folder = temporaryFolder();
-
-/** Trees of one to eleven turns, of all shapes, in which users and assistants take turns. */
-function makeTrees(count: number): ChatTree[] {
-  const texts = makeDocuments(count + 12, 3).map(({ text }) => text.slice(0, 90));
-  return Array.from({ length: count }, (_, number) => ({
-    turns: Array.from({ length: 1 + ((number * 7) % 11) }, (_, i) => {
-      const parent = i === 0 ? -1 : (number * i) % i;
-      return { role: i % 2 === 0 ? "user" : "assistant", text: texts[number + i] as string, parent };
-    }),
-  }));
-}
 
 describe("readConversations", () => {
   const messages = (text: string) => ({ messages: [{ role: "user", content: text }] });

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isCaiError } from "@cai/native";
+import type { ChatTree } from "@cai/visibility-mask";
 import { afterAll, expect } from "vitest";
 import { type Prepared, type PrepareOptions, prepareCorpora, type TextDocument } from "../../src/data/index.js";
 
@@ -70,4 +71,15 @@ export function prepareSmall(outDir: string, options: Partial<PrepareOptions> = 
     { name: "two", documents: () => makeDocuments(20, 2) },
   ];
   return prepareCorpora({ corpora, outDir, vocabSize: 320, valFraction: 0.2, ...options });
+}
+
+/** Trees of one to eleven turns, of all shapes, in which users and assistants take turns. */
+export function makeTrees(count: number): ChatTree[] {
+  const texts = makeDocuments(count + 12, 3).map(({ text }) => text.slice(0, 90));
+  return Array.from({ length: count }, (_, number) => ({
+    turns: Array.from({ length: 1 + ((number * 7) % 11) }, (_, i) => {
+      const parent = i === 0 ? -1 : (number * i) % i;
+      return { role: i % 2 === 0 ? "user" : "assistant", text: texts[number + i] as string, parent };
+    }),
+  }));
 }

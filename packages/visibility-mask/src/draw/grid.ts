@@ -29,7 +29,6 @@ export interface Grid {
   readonly size: number;
   /** Tokens a cell, a power of two. */
   readonly block: number;
-  readonly seqLen: number;
   /** [size, size], query by key: 0 none, 1 under a third, 2 under two thirds, 3 more, 4 all. */
   readonly levels: Uint8Array;
   readonly title: string;
@@ -45,24 +44,10 @@ export function gridOf(mask: VisibilityMask, options: DrawOptions, mostCells: nu
   const { batchSize, seqLen } = mask;
   checkWhole(row, "row", 0, batchSize - 1, op);
   checkWhole(cells, "cells", 1, 4096, op);
-  checkLabels(labels, spans, seqLen, op);
-  if (title !== undefined && typeof title !== "string") {
-    refuse(op, `title must be text, got ${describe(title)}`);
-  }
+  checkWords(labels, spans, title, seqLen, op);
   let block = 1;
   while (block * cells < seqLen) block *= 2;
-  const size = Math.ceil(seqLen / block);
-  const levels = new Uint8Array(size * size);
-  const tokens = (cell: number) => Math.min(block, seqLen - cell * block);
-  let visible = 0;
-  countBlocks(mask, { row, queryBlock: block, keyBlock: block, window }, (column, counts) => {
-    for (let r = 0; r < size; r++) {
-      const count = counts[r] as number;
-      const share = count / (tokens(r) * tokens(column));
-      levels[r * size + column] = share === 0 || share === 1 ? 4 * share : 1 + Math.floor(3 * share);
-      visible += count;
-    }
-  });
+  const { size, levels, visible } = shade(mask, row, window, block);
   const words = [
     title === undefined ? `${grouped(seqLen)} ${seqLen === 1 ? "token" : "tokens"}` : escaped(title),
     batchSize > 1 ? `row ${row} of ${batchSize}` : "",
@@ -73,7 +58,6 @@ export function gridOf(mask: VisibilityMask, options: DrawOptions, mostCells: nu
   return {
     size,
     block,
-    seqLen,
     levels,
     title: words.filter(Boolean).join(", "),
     summary: `${grouped(visible)} of ${grouped(seqLen * seqLen)} pairs visible, ${percent} %${each}`,
@@ -82,8 +66,31 @@ export function gridOf(mask: VisibilityMask, options: DrawOptions, mostCells: nu
   };
 }
 
-function checkLabels(labels: readonly string[], spans: readonly Span[], seqLen: number, op: string): void {
+function shade(mask: VisibilityMask, row: number, window: number, block: number) {
+  const size = Math.ceil(mask.seqLen / block);
+  const levels = new Uint8Array(size * size);
+  const tokens = (cell: number) => Math.min(block, mask.seqLen - cell * block);
+  let visible = 0;
+  countBlocks(mask, { row, queryBlock: block, keyBlock: block, window }, (column, counts) => {
+    for (let r = 0; r < size; r++) {
+      const count = counts[r] as number;
+      const share = count / (tokens(r) * tokens(column));
+      levels[r * size + column] = share === 0 || share === 1 ? 4 * share : 1 + Math.floor(3 * share);
+      visible += count;
+    }
+  });
+  return { size, levels, visible };
+}
+
+function checkWords(
+  labels: readonly string[],
+  spans: readonly Span[],
+  title: string | undefined,
+  seqLen: number,
+  op: string,
+): void {
   const isText = (value: unknown) => typeof value === "string";
+  if (title !== undefined && !isText(title)) refuse(op, `title must be text, got ${describe(title)}`);
   if (!Array.isArray(labels) || !labels.every(isText) || (labels.length > 0 && labels.length !== seqLen)) {
     refuse(op, `labels must be ${seqLen} strings, one for each token`);
   }
@@ -95,7 +102,7 @@ function checkLabels(labels: readonly string[], spans: readonly Span[], seqLen: 
   }
 }
 
-/** The levels that occur by nature, with their names. */
+/** The levels that its cells can have, with their names. */
 export function legendOf({ block }: Grid): { readonly level: number; readonly name: string }[] {
   const names = ["hidden", "under ⅓ visible", "under ⅔", "over ⅔", block > 1 ? "all" : "visible"];
   return names.map((name, level) => ({ level, name })).filter(({ level }) => block > 1 || level % 4 === 0);

@@ -11,7 +11,7 @@ export class RowWriter {
   readonly #next: Layout["next"];
   /** The last child within the row of nodes that are only in part in it; 0 for all others. */
   readonly #last: Int32Array;
-  /** 1 and the index in `#branches` of a branch that ends at each node and is in no row yet; 0 for none. */
+  /** 1 and the index in `#branches` of a branch with which conversations end at each node; 0 for none. */
   readonly #ending: Int32Array;
   readonly #branches: Branch[] = [];
   /** What the token of each node weighs in the row. */
@@ -69,7 +69,7 @@ export class RowWriter {
     }
   }
 
-  /** All of a row but its weights. @returns its nodes, and the branches whose conversations end in it. */
+  /** All of a row but its weights. @returns its nodes, and the branches whose conversations end in it and in no row before. */
   #place(row: PackedArrays): { nodes: Int32Array; branches: Branch[] } {
     const { tokens, depths, parents, last, next } = this.#trie;
     const nodes = new Int32Array(row.tokens.length);
@@ -85,8 +85,7 @@ export class RowWriter {
       row.positions[at] = depth - 1;
       row.parents[at] = path[depth - 1] as number;
       path[depth] = at++;
-      for (let b = this.#branches[(this.#ending[node] as number) - 1]; b; b = b.twin) branches.push(b);
-      this.#ending[node] = 0;
+      for (let b = this.#branches[(this.#ending[node] as number) - 1]; b; b = b.twin) if (b.ends >= 0) branches.push(b);
       return node;
     };
     for (let node = 0; ; ) {

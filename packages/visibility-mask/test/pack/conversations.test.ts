@@ -58,6 +58,14 @@ describe("packConversations", () => {
     expect(tokens("none")).toEqual([1, 2, 3, 4, 3, 5, 1, 2, 3, 5]);
   });
 
+  it("tells turns apart that have the same hash", () => {
+    // FNV-1a: the second word makes up for what the first changed.
+    const after = (word: number) => Math.imul(0x811c9dc5 ^ word, 0x01000193);
+    const other = Array.from({ length: 9 }, (_, i) => 2 + i).find((word) => (after(1) ^ after(word)) >= 0) as number;
+    const forest = plain([1, 7], [other, 7 ^ after(1) ^ after(other)]);
+    expect(packConversations(forest, { seqLen: 8, merge: "turns" }).used).toBe(4);
+  });
+
   it("splits a tree larger than a row, repeating the path and counting every conversation once", () => {
     const forest = plain([1, 2, 3, 4], [1, 2, 3, 5], [1, 2, 6, 7], [1, 2, 6, 8], [1, 2]);
     const packed = packConversations(forest, { seqLen: 5 });

@@ -91,6 +91,7 @@ function modelRows(recipe: Recipe): [string, string][] {
     ["heads", `${model.numHeads} query, ${model.numKvHeads} key-value, of width ${model.headDim}`],
     ["feed-forward", `${model.activation}, width ${model.intermediateSize}`],
     ["vocabulary", grouped(model.vocabSize)],
+    ["rows", `${data.packing}, ${grouped(data.seqLen)} tokens`],
     ["tokens a step", grouped(batchSize * gradAccumSteps * data.seqLen)],
   ];
 }

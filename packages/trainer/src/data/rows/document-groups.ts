@@ -1,5 +1,6 @@
 import { bestFitDecreasing, cutDocument } from "@cai/visibility-mask";
 import type { TokenDataset } from "../token-dataset.js";
+import type { RowGroup } from "./grouped-rows.js";
 
 /** Consecutive tokens of one document that come into one row. */
 export interface DocumentPiece {
@@ -13,13 +14,6 @@ export interface DocumentPiece {
 
 /** How pieces come into rows: several to a row, as many as fit, or one. */
 export type DocumentPacking = "packed" | "padded";
-
-/** Rows that are made of some documents of an epoch. */
-export interface DocumentGroup {
-  /** How many. */
-  readonly documents: number;
-  readonly rows: readonly (readonly DocumentPiece[])[];
-}
 
 export interface GroupOptions {
   readonly seqLen: number;
@@ -35,7 +29,11 @@ const mostTokens = 2 ** 22;
 const mostDocuments = 2 ** 15;
 
 /** The group that begins at place `first` of an epoch's documents. Reads the index only. */
-export function planGroup(dataset: TokenDataset, first: number, options: GroupOptions): DocumentGroup {
+export function planGroup(
+  dataset: TokenDataset,
+  first: number,
+  options: GroupOptions,
+): RowGroup<readonly DocumentPiece[]> {
   const { seqLen, packing, documentAt, firstLength } = options;
   const pieces: DocumentPiece[] = [];
   let tokens = 0;
@@ -50,8 +48,8 @@ export function planGroup(dataset: TokenDataset, first: number, options: GroupOp
     tokens += length;
     documents++;
   }
-  if (packing === "padded") return { documents, rows: pieces.map((piece) => [piece]) };
+  if (packing === "padded") return { items: documents, rows: pieces.map((piece) => [piece]) };
   const lengths = pieces.map(({ length }) => length);
   const rows = bestFitDecreasing(lengths, seqLen).map((row) => row.map((piece) => pieces[piece] as DocumentPiece));
-  return { documents, rows };
+  return { items: documents, rows };
 }

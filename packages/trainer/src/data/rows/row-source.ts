@@ -8,7 +8,7 @@ export type RowState = Readonly<Record<string, number>>;
 export interface RowSource {
   /** The next row: a micro-batch of one, in new arrays. */
   nextRow(): MicroBatch;
-  /** Passes over the next row; its tokens are not read. */
+  /** Passes over the next row without making it. */
   skipRow(): void;
   /** Where it stands, for {@link RowOptions.state}. */
   readonly state: RowState;
