@@ -1,5 +1,5 @@
 import { attentionOps } from "./backend.js";
-import { checkBackwardJob, checkHeads, checkJob, checkLse, checkTensor } from "./check.js";
+import { checkBackwardJob, checkHeads, checkJob, checkTensor } from "./check.js";
 import type { AttentionOptions, BackwardOptions, FloatTensor } from "./options.js";
 
 /**
@@ -39,7 +39,7 @@ export function attentionForward(
   const dims = checkHeads(q, k, op);
   checkTensor(v, "v", k.shape, op);
   checkTensor(out, "out", q.shape, op);
-  checkLse(lse, dims, op);
+  checkTensor(lse, "lse", [dims.B, dims.H, dims.T], op, false);
   attentionOps().forward(q, k, v, out, lse, checkJob(options, dims, op));
 }
 
@@ -74,7 +74,7 @@ export function attentionBackward(
   checkTensor(dout, "dout", q.shape, op);
   checkTensor(v, "v", k.shape, op);
   checkTensor(out, "out", q.shape, op);
-  checkLse(lse, dims, op);
+  checkTensor(lse, "lse", [dims.B, dims.H, dims.T], op, false);
   checkTensor(dq, "dq", q.shape, op);
   checkTensor(dk, "dk", k.shape, op);
   checkTensor(dv, "dv", k.shape, op);

@@ -1,7 +1,6 @@
 import { checkArray, checkLength, describe } from "@cai/portable/arguments";
-import { CaiError, type CaiErrorCode } from "@cai/portable/error";
 import { VisibilityMask } from "../mask.js";
-import { windowOf } from "../refuse.js";
+import { refuse, windowOf } from "../refuse.js";
 import type { AttentionJob, BackwardJob, Dims } from "./job.js";
 import type { AttentionOptions, BackwardOptions, FloatTensor } from "./options.js";
 
@@ -13,27 +12,26 @@ export function checkHeads(q: FloatTensor, k: FloatTensor, op: string): Dims {
   const [B, T, H, D] = q.shape as [number, number, number, number];
   checkTensor(k, "k", [B, undefined, undefined, D], op);
   const [, S, K] = k.shape as [number, number, number];
-  if (D === 0) throw new CaiError("E_SHAPE", op, "q must have a head dimension of at least 1, got 0");
-  if (K === 0 || H % K !== 0)
-    throw new CaiError("E_SHAPE", op, `q must have a multiple of k's heads, got ${H} and ${K}`);
+  if (D === 0) refuse(op, "q must have a head dimension of at least 1, got 0", "E_SHAPE");
+  if (K === 0 || H % K !== 0) refuse(op, `q must have a multiple of k's heads, got ${H} and ${K}`, "E_SHAPE");
   return { B, T, S, H, K, D };
 }
 
-/** A tensor over tokens and heads: any strides but the innermost, which is 1. */
-export function checkTensor(tensor: FloatTensor, name: string, shape: Sizes, op: string): void {
+/** A tensor of this shape, of any strides but the innermost, which is 1, or without `gaps` at all. */
+export function checkTensor(tensor: FloatTensor, name: string, shape: Sizes, op: string, gaps = true): void {
   if (typeof tensor !== "object" || tensor === null) {
-    throw new CaiError("E_ARGUMENT", op, `${name} must be a tensor, got ${describe(tensor)}`);
+    refuse(op, `${name} must be a tensor, got ${describe(tensor)}`);
   }
-  if (tensor.dtype !== "float32") throw new CaiError("E_DTYPE", op, `${name} must be float32, got ${tensor.dtype}`);
+  if (tensor.dtype !== "float32") refuse(op, `${name} must be float32, got ${tensor.dtype}`, "E_DTYPE");
   if (tensor.device !== "cpu") {
-    throw new CaiError("E_DEVICE", op, `${name} must be on the CPU, got ${tensor.device}: copy it first`);
+    refuse(op, `${name} must be on the CPU, got ${tensor.device}: copy it first`, "E_DEVICE");
   }
   checkArray(tensor.data, name, ["Float32Array"], op);
   if (!fits(tensor.shape, shape)) {
     const expected = shape.map((size) => size ?? "any").join(", ");
-    throw new CaiError("E_SHAPE", op, `${name} must have shape [${expected}], got [${tensor.shape?.join(", ")}]`);
+    refuse(op, `${name} must have shape [${expected}], got [${tensor.shape?.join(", ")}]`, "E_SHAPE");
   }
-  checkExtent(tensor, name, op);
+  checkExtent(tensor, name, op, gaps);
 }
 
 function fits(shape: readonly number[], expected: Sizes): boolean {
@@ -45,12 +43,12 @@ function fits(shape: readonly number[], expected: Sizes): boolean {
   return true;
 }
 
-/** Whether all elements lie inside the array, and those of one head beside each other. */
-function checkExtent({ shape, strides, data }: FloatTensor, name: string, op: string): void {
+/** Whether all elements lie inside the array, and beside each other where they must. */
+function checkExtent({ shape, strides, data }: FloatTensor, name: string, op: string, gaps: boolean): void {
   const rank = shape.length;
-  const fail = (expected: string, code: CaiErrorCode = "E_SHAPE") => {
+  const fail = (expected: string) => {
     const layout = strides ? ` and strides [${strides.join(", ")}]` : "";
-    throw new CaiError(code, op, `${name} of shape [${shape.join(", ")}]${layout} must ${expected}`);
+    refuse(op, `${name} of shape [${shape.join(", ")}]${layout} must ${expected}`, "E_SHAPE");
   };
   if (strides && strides.length !== rank) fail(`have ${rank} strides`);
   let end = 1;
@@ -59,21 +57,15 @@ function checkExtent({ shape, strides, data }: FloatTensor, name: string, op: st
     const size = shape[i] as number;
     if (size === 0) return;
     const stride = strides ? (strides[i] as number) : dense;
-    if (size > 1 && !(Number.isInteger(stride) && stride >= 1)) fail("have whole strides from 1");
-    if (i === rank - 1 && size > 1 && stride !== 1) fail("be dense in its last dimension");
-    if (size > 1) end += (size - 1) * stride;
+    if (size > 1) {
+      if (!(Number.isInteger(stride) && stride >= 1)) fail("have whole strides from 1");
+      if (stride !== dense && !gaps) fail("be without gaps");
+      if (stride !== 1 && i === rank - 1) fail("be dense in its last dimension");
+      end += (size - 1) * stride;
+    }
     dense *= size;
   }
   if (data.length < end) fail(`have data of at least ${end} elements, got ${data.length}`);
-}
-
-/** lse [B, H, T], without gaps. */
-export function checkLse(lse: FloatTensor, { B, H, T }: Dims, op: string): void {
-  checkTensor(lse, "lse", [B, H, T], op);
-  const { strides } = lse;
-  const gap =
-    strides && ((T > 1 && strides[2] !== 1) || (H > 1 && strides[1] !== T) || (B > 1 && strides[0] !== H * T));
-  if (gap) throw new CaiError("E_SHAPE", op, `lse must be without gaps, got strides [${strides?.join(", ")}]`);
 }
 
 /** Options with defaults, checked against sizes. */
@@ -81,25 +73,24 @@ export function checkJob(options: AttentionOptions, dims: Dims, op: string): Att
   const window = windowOf(options, op);
   const { mask, queryIndices, scale = 1 / Math.sqrt(dims.D), softcap = 0 } = options;
   checkMaskFits(mask, queryIndices, dims, op);
-  const bad = (name: string, expected: string, got: unknown) =>
-    new CaiError("E_ARGUMENT", op, `${name} must be ${expected}, got ${describe(got)}`);
-  if (!Number.isFinite(scale)) throw bad("scale", "a finite number", scale);
-  if (!(Number.isFinite(softcap) && softcap >= 0)) throw bad("softcap", "0 (none) or more", softcap);
+  if (!Number.isFinite(scale)) refuse(op, `scale must be a finite number, got ${describe(scale)}`);
+  if (!(Number.isFinite(softcap) && softcap >= 0))
+    refuse(op, `softcap must be 0 (none) or more, got ${describe(softcap)}`);
   return { dims, mask, queryIndices, window, scale, softcap };
 }
 
 function checkMaskFits(mask: VisibilityMask, indices: Int32Array | undefined, { B, T, S }: Dims, op: string): void {
   if (!(mask instanceof VisibilityMask) && typeof (mask as VisibilityMask | undefined)?.seqLen !== "number") {
-    throw new CaiError("E_ARGUMENT", op, `mask must be a VisibilityMask, got ${describe(mask)}`);
+    refuse(op, `mask must be a VisibilityMask, got ${describe(mask)}`);
   }
   if (mask.batchSize !== B || mask.seqLen !== S) {
     const got = `${mask.batchSize} of ${mask.seqLen}`;
-    throw new CaiError("E_SHAPE", op, `mask must have ${B} rows of ${S} tokens, as k has, got ${got}`);
+    refuse(op, `mask must have ${B} rows of ${S} tokens, as k has, got ${got}`, "E_SHAPE");
   }
   if (!indices) {
     if (T === S) return;
     const advice = "give queryIndices, the index in the mask of each query";
-    throw new CaiError("E_SHAPE", op, `${T} queries and ${S} keys: ${advice}`);
+    refuse(op, `${T} queries and ${S} keys: ${advice}`, "E_SHAPE");
   }
   checkArray(indices, "queryIndices", ["Int32Array"], op);
   checkLength(indices, "queryIndices", B * T, "one a query", op);
@@ -107,7 +98,7 @@ function checkMaskFits(mask: VisibilityMask, indices: Int32Array | undefined, { 
     const index = indices[i] as number;
     if (index >= 0 && index < S) continue;
     const place = `queryIndices: query ${i % T} of row ${Math.floor(i / T)}`;
-    throw new CaiError("E_ARGUMENT", op, `${place} must be from 0 to ${S - 1}, got ${index}`);
+    refuse(op, `${place} must be from 0 to ${S - 1}, got ${index}`);
   }
 }
 
@@ -120,8 +111,7 @@ export function checkBackwardJob(options: AttentionOptions & BackwardOptions, di
   checkArray(zregCoefficients, "zreg.coefficient", ["Float32Array"], op);
   checkLength(zregCoefficients, "zreg.coefficient", dims.H, "one a head", op);
   const bad = zregCoefficients.find((c) => !(c >= 0 && c < Infinity));
-  if (bad !== undefined)
-    throw new CaiError("E_ARGUMENT", op, `zreg.coefficient must be finite and 0 or more, got ${bad}`);
+  if (bad !== undefined) refuse(op, `zreg.coefficient must be finite and 0 or more, got ${bad}`);
   if (targets) {
     checkArray(targets, "zreg.targets", ["Float32Array"], op);
     checkLength(targets, "zreg.targets", dims.B * dims.T, "one a query", op);

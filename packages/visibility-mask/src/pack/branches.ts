@@ -1,6 +1,6 @@
 import { checkList, checkWhole, describe } from "@cai/portable/arguments";
-import { CaiError } from "@cai/portable/error";
-import { isToken, refuseToken } from "./check.js";
+import { refuse } from "../refuse.js";
+import { isToken, refuseId } from "./check.js";
 import type { ConversationTree, ConversationTurn } from "./conversation-tree.js";
 import type { ConversationOptions } from "./conversations.js";
 
@@ -98,15 +98,14 @@ function stepOf(
   checkList(tokens, `the tokens of ${name}`, op);
   checkWhole(parent, `the parent of ${name}, an earlier turn or -1 for none,`, -1, index - 1, op);
   checkLoss(loss, tokens.length, name, op);
-  for (let i = 0; i < tokens.length; i++) if (!isToken(tokens[i])) refuseToken(tokens[i], `token ${i} of ${name}`, op);
+  for (let i = 0; i < tokens.length; i++) if (!isToken(tokens[i])) refuseId(tokens[i], `token ${i} of ${name}`, op);
   const before = steps[parent];
   if (before) before.isLeaf = false;
   const begin = before?.depth ?? 0;
   const length = tooLong === "truncate" ? Math.min(tokens.length, seqLen - begin) : tokens.length;
   const depth = begin + length;
   if (tooLong === "error" && depth > seqLen) {
-    const message = `${name} ends its path at ${depth} tokens, beyond seqLen ${seqLen}: shorten it, or set tooLong`;
-    throw new CaiError("E_ARGUMENT", op, message);
+    refuse(op, `${name} ends its path at ${depth} tokens, beyond seqLen ${seqLen}: shorten it, or set tooLong`);
   }
   // Nothing predicts the first token of a conversation.
   const lossSum = (before?.lossSum ?? 0) + sumOf(loss, begin === 0 ? 1 : 0, length);
@@ -198,5 +197,5 @@ function checkLoss(loss: Loss, length: number, name: string, op: string): void {
 }
 
 function fail(name: string, expected: string, value: unknown, op: string): never {
-  throw new CaiError("E_ARGUMENT", op, `${name} must be ${expected}, got ${describe(value)}`);
+  refuse(op, `${name} must be ${expected}, got ${describe(value)}`);
 }

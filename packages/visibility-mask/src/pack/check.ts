@@ -1,5 +1,5 @@
 import { checkWhole, describe } from "@cai/portable/arguments";
-import { CaiError } from "@cai/portable/error";
+import { most, refuse } from "../refuse.js";
 
 /** Bounds what is allocated by the length of a row. */
 export function checkSeqLen(value: unknown, op: string): void {
@@ -8,15 +8,14 @@ export function checkSeqLen(value: unknown, op: string): void {
 
 /** Whether `value` can be a token id: a whole number from 0 to 2³¹ − 1. */
 export function isToken(value: unknown): boolean {
-  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= most;
 }
 
-export function refuseToken(value: unknown, name: string, op: string): never {
-  const expected = "a token id, a whole number from 0 to 2147483647";
-  throw new CaiError("E_ARGUMENT", op, `${name} must be ${expected}, got ${describe(value)}`);
+export function refuseId(value: unknown, name: string, op: string): never {
+  refuse(op, `${name} must be a token id, a whole number from 0 to ${most}, got ${describe(value)}`);
 }
 
 /** @throws CaiError `E_ARGUMENT` when nothing is left to pack. */
 export function checkSome(count: number, op: string): void {
-  if (count === 0) throw new CaiError("E_ARGUMENT", op, "expected at least one token to pack, got none");
+  if (count === 0) refuse(op, "expected at least one token to pack, got none");
 }

@@ -1,4 +1,5 @@
 import { checkWhole } from "@cai/portable/arguments";
+import { most } from "../refuse.js";
 import { checkSeqLen } from "./check.js";
 
 const op = "cutDocument";
@@ -28,7 +29,7 @@ export interface Piece {
  */
 export function cutDocument(length: number, seqLen: number, options: CutOptions = {}): Piece[] {
   const { first = seqLen, overlap = 0 } = options;
-  checkWhole(length, "length", 0, 2 ** 31 - 1, op);
+  checkWhole(length, "length", 0, most, op);
   checkSeqLen(seqLen, op);
   checkWhole(first, "first", 1, seqLen, op);
   checkWhole(overlap, "overlap", 0, seqLen - 1, op);

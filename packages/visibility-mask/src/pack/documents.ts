@@ -1,6 +1,6 @@
 import { checkList } from "@cai/portable/arguments";
 import { BestFit } from "./best-fit.js";
-import { checkSeqLen, checkSome, isToken, refuseToken } from "./check.js";
+import { checkSeqLen, checkSome, isToken, refuseId } from "./check.js";
 import { type CutOptions, cutDocument, type Piece } from "./cut.js";
 import { batchOf, newArrays, type PackedArrays, type PackedBatch, rowOf } from "./rows.js";
 
@@ -74,7 +74,7 @@ function writePiece(
 ): void {
   for (let i = 0; i < length; i++) {
     const id = ids[from + i] as number;
-    if (!isToken(id)) refuseToken(id, `token ${from + i} of document ${document}`, op);
+    if (!isToken(id)) refuseId(id, `token ${from + i} of document ${document}`, op);
     row.tokens[at + i] = id;
     row.start[at + i] = at + i;
     row.limit[at + i] = at + length;

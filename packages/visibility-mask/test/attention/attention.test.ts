@@ -69,6 +69,19 @@ describe("attention", () => {
       );
     });
 
+    it("takes 65,536 tokens with a window, whose square would never end", () => {
+      const [T, window] = [65_536, 12];
+      const c: Case = { H: 1, K: 1, D: 1, options: { mask: VisibilityMask.causal(T), window, scale: 0 } };
+      const { v, ...others } = attentionInputs(denseOf(c), 4);
+      const { out, lse } = runAttention(c, { v, ...others });
+      // Logits of 0: the mean of what is seen.
+      for (const t of [0, 1, 70, 40_000, T - 1]) {
+        const seen = [...v.subarray(Math.max(0, t + 1 - window), t + 1)];
+        expectAllClose([lse[t] as number], [Math.log(seen.length)], tolerance);
+        expectAllClose([out[t] as number], [seen.reduce((sum, value) => sum + value, 0) / seen.length], tolerance);
+      }
+    });
+
     it("has gradients equal to finite differences", () => {
       const mask = VisibilityMask.tree([-1, 0, 1, 1, 0, 4]);
       const c: Case = { H: 2, K: 1, D: 3, options: { mask, softcap: 1.5, window: 2 } };

@@ -143,7 +143,7 @@ describe("attention's errors", () => {
     );
     expect(forward({}, x, x, zeros(1, 3, 2))).toThrow("lse must have shape [1, 2, 3], got [1, 3, 2]");
     expect(forward({}, x, x, { ...lse, data: x.data, strides: [6, 4, 1] })).toThrow(
-      "lse must be without gaps, got strides [6, 4, 1]",
+      "lse of shape [1, 2, 3] and strides [6, 4, 1] must be without gaps",
     );
   });
 

@@ -1,20 +1,28 @@
 import { join } from "node:path";
 import type { ConversationTree } from "@cai/visibility-mask";
+import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import {
   BatchLoader,
   type BatchLoaderOptions,
   ConversationDataset,
+  evalBatches,
+  type LoaderState,
   type MicroBatch,
   prepareCorpora,
+  readManifest,
 } from "../../src/data/index.js";
-import { expectCaiError, makeTrees, temporaryFolder } from "./helpers.js";
+import { expectCaiError, makeDocuments, makeTrees, temporaryFolder } from "./helpers.js";
 
 const folder = temporaryFolder();
 const dir = join(folder, "chats");
+const mixed = join(folder, "mixed");
 const chats = { kind: "conversations", name: "chats", conversations: () => makeTrees(40) } as const;
 beforeAll(async () => {
-  await prepareCorpora({ corpora: [chats], outDir: dir, vocabSize: 300, valFraction: 0.2 });
+  const settings = { vocabSize: 300, valFraction: 0.2 };
+  await prepareCorpora({ corpora: [chats], outDir: dir, ...settings });
+  const texts = { name: "texts", documents: () => makeDocuments(60) };
+  await prepareCorpora({ corpora: [texts, chats], outDir: mixed, ...settings });
 });
 
 /** Enough that no conversation is cut. */
@@ -30,6 +38,9 @@ function open<T>(changed: Partial<BatchLoaderOptions>, use: (loader: BatchLoader
     loader.close();
   }
 }
+
+const batches = (count: number, changed: Partial<BatchLoaderOptions>) =>
+  open(changed, (loader) => ({ list: Array.from({ length: count }, () => loader.next()), state: loader.state }));
 
 const epoch = (changed: Partial<BatchLoaderOptions>) =>
   open(changed, (loader) => {
@@ -85,7 +96,7 @@ function expectedTerms(): Map<string, number> {
   return sums;
 }
 
-describe("rows of conversations, merged and separate,", () => {
+describe("rows of conversations", () => {
   it.each(ways)("learn from every conversation what it says to its end, %s", (conversations) => {
     expect(termsOf(epoch({ conversations }))).toEqual(expectedTerms());
   });
@@ -95,12 +106,63 @@ describe("rows of conversations, merged and separate,", () => {
     expect(merged as number).toBeLessThan(0.9 * (separate as number));
   });
 
-  it("refuse a state of the other", async () => {
-    const state = open({}, (loader) => loader.state);
+  it("come in another order in each epoch and for each seed", () => {
+    const rows = epoch({}).length;
+    const { list } = batches(2 * rows, {});
+    expect(list.slice(rows)).not.toEqual(list.slice(0, rows));
+    expect(batches(rows, { seed: 6 }).list).not.toEqual(list.slice(0, rows));
+    expect(batches(2 * rows, {}).list).toEqual(list);
+  });
+
+  it("go on after any number of batches as if they had never stopped, texts among them or not", () => {
+    const choices = fc.record({
+      dir: fc.constantFrom(dir, mixed),
+      conversations: fc.constantFrom(...ways),
+      seqLen: fc.integer({ min: 2, max: 300 }),
+      batchSize: fc.integer({ min: 1, max: 4 }),
+    });
+    fc.assert(
+      fc.property(choices, fc.nat(30), (chosen, stop) => {
+        const whole = batches(stop + 4, chosen).list;
+        const state = JSON.parse(JSON.stringify(batches(stop, chosen).state)) as LoaderState;
+        const skipped = open(chosen, (loader) => {
+          for (let i = 0; i < stop; i++) loader.skip();
+          return loader.state;
+        });
+        expect(skipped).toEqual(state);
+        expect(batches(4, { ...chosen, state }).list).toEqual(whole.slice(stop));
+      }),
+      { numRuns: 8 },
+    );
+  });
+
+  it("refuse a state of other rows", async () => {
+    const { state } = batches(3, {});
     await expectCaiError(
-      () => open({ state, conversations: "separate" }, () => {}),
+      () => batches(1, { state, conversations: "separate" }),
       "E_CONFIG",
       "conversations merged, now it is separate",
     );
+    const [corpus] = state.corpora;
+    const rows = { epoch: 0, items: 1000, row: 0 };
+    const wrong = { ...state, corpora: [{ ...corpus, rows }] } as LoaderState;
+    await expectCaiError(() => batches(1, { state: wrong }), "E_CONFIG", "trees, got 1000 before the next");
+  });
+});
+
+describe("evalBatches over conversations", () => {
+  it.each([longEnough, 24])("has every token that is to be learned as a target once, in rows of %i", (seqLen) => {
+    const { splits } = readManifest(dir).corpora[0] as { splits: { val: { lossTokens?: number } } };
+    const all = [...evalBatches({ dir, batchSize: 2, seqLen })];
+    expect(all.reduce((sum, { lossTokens }) => sum + lossTokens, 0)).toBe(splits.val.lossTokens);
+    for (const { weights, lossTokens, lossWeight } of all) {
+      expect(weights?.every((weight) => weight === 1)).toBe(true);
+      expect(lossWeight).toBe(lossTokens);
+    }
+  });
+
+  it("goes over texts and conversations, a corpus after the other", () => {
+    const names = [...evalBatches({ dir: mixed, batchSize: 2, seqLen: 64 })].map(({ corpus }) => corpus);
+    expect(new Set(names)).toEqual(new Set(["texts", "chats"]));
   });
 });
