@@ -14,17 +14,17 @@ const sampleTemperature = 0.8;
 type Figures = Pick<RunSummary, "sample" | "valLoss" | "bitsPerByte" | "baselines">;
 
 /**
- * What a finished run is judged by: the whole validation split, what simpler models make of its texts, and a text; the last
+ * What a finished run is judged by: the whole validation split, what simpler models make of it, and a text; the last
  * two on the first rank only, while the others wait for it.
  */
 export async function finalFigures(trainer: Trainer): Promise<Figures> {
   const { data, distributed } = trainer.recipe;
-  const { corpora, totals } = readManifest(data.dir);
-  const hasValidation = totals.val.tokens > 0;
-  const hasTexts = corpora.some(({ kind, splits }) => kind === "text" && splits.val.tokens > 0);
-  const validation = hasValidation ? validationFigures(trainer) : {};
+  const { totals, corpora } = readManifest(data.dir);
+  const validation = totals.val.tokens > 0 ? validationFigures(trainer) : {};
+  // What is learned of conversations is not all of their text: there is nothing to hold a bigram model against.
+  const isText = corpora.every(({ kind }) => kind === "text");
   const alone = await ledByRankZero(trainer.communicator, distributed, ({ alive }) => ({
-    ...(hasTexts && { baselines: baselines(data.dir, alive) }),
+    ...(isText && totals.val.tokens > 0 && { baselines: baselines(data.dir, alive) }),
     sample: sample(trainer, alive),
   }));
   return { ...validation, ...alone };

@@ -3,10 +3,9 @@ import { z } from "zod";
 import { nextCorpus } from "./corpus-mix.js";
 import { type Manifest, readManifest, type Split } from "./manifest.js";
 import { joinBatches, type MicroBatch } from "./micro-batch.js";
-import { openDataset } from "./open-dataset.js";
 import { openRows, type Packing } from "./rows/open-rows.js";
 import { type RowSource, refusal } from "./rows/row-source.js";
-import type { TreePacking } from "./rows/tree-rows.js";
+import type { TreePacking } from "./rows/tree-groups.js";
 
 export interface BatchLoaderOptions {
   /** A directory that {@link prepareCorpora} wrote. */
@@ -67,7 +66,7 @@ interface Source {
 /**
  * Endless batches of rows for training, the same for the same options.
  *
- * A corpus gives its rows as {@link Packing} says, one of conversations as trees ({@link TreeRows}); corpora are mixed by {@link nextCorpus}. All that is random is a function of
+ * A corpus gives its rows as {@link Packing} says, or {@link TreePacking} where it is of conversations; corpora are mixed by {@link nextCorpus}. All that is random is a function of
  * seed, corpus and epoch: the state is a few integers.
  */
 export class BatchLoader {
@@ -75,12 +74,11 @@ export class BatchLoader {
   private readonly manifest: Manifest;
 
   /**
-   * @throws CaiError `E_IO` and `E_FORMAT` as {@link TokenDataset.open}; `E_ARGUMENT` for a number out of range;
+   * @throws CaiError `E_IO` and `E_FORMAT` as `TokenDataset.open`; `E_ARGUMENT` for a number out of range;
    *   `E_CONFIG` for weights of unknown corpora, a corpus that gives no row, or a state of other data or options
    */
   constructor(private readonly options: BatchLoaderOptions) {
     const { dir, batchSize, seqLen, seed, packing = "packed", conversations = "merged" } = options;
-    const ways = { packing, conversations };
     checkWhole("batchSize", batchSize, 1);
     checkWhole("seqLen", seqLen, 1);
     checkWhole("seed", seed, 0);
@@ -93,8 +91,8 @@ export class BatchLoader {
     try {
       for (const [number, [name, share]] of shares.entries()) {
         const saved = state?.corpora[number];
-        const dataset = openDataset(dir, name, this.split, this.manifest);
-        const rows = openRows(dataset, ways, { seqLen, key, number, state: saved?.rows });
+        const corpus = { dir, manifest: this.manifest, name, split: this.split, packing, conversations };
+        const rows = openRows(corpus, { seqLen, key, number, state: saved?.rows });
         sources.push({ name, share, rows, drawn: saved?.drawn ?? 0 });
       }
     } catch (error) {
@@ -109,7 +107,7 @@ export class BatchLoader {
     return { ...joinBatches(drawn.map(({ rows }) => rows.nextRow())), corpora: drawn.map(({ name }) => name) };
   }
 
-  /** Passes over the next batch: as {@link BatchLoader.next}, but none is made. */
+  /** Passes over the next batch: as {@link BatchLoader.next}, but no tokens are read. */
   skip(): void {
     for (let row = 0; row < this.options.batchSize; row++) this.draw().rows.skipRow();
   }

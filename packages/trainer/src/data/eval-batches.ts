@@ -1,14 +1,14 @@
 import { join } from "node:path";
 import { CaiError } from "@cai/native";
 import { VisibilityMask } from "@cai/visibility-mask";
-import { ConversationDataset } from "./conversation-dataset.js";
+import type { ConversationDataset } from "./conversation-dataset.js";
 import { readManifest, type Split } from "./manifest.js";
 import { denseBatch, joinBatches, type MicroBatch } from "./micro-batch.js";
 import { openDataset } from "./open-dataset.js";
 import { planGroup } from "./rows/document-groups.js";
 import { documentRow } from "./rows/document-row.js";
-import { planTrees, treeRow } from "./rows/tree-rows.js";
-import type { TokenDataset } from "./token-dataset.js";
+import { planTrees, treeRow } from "./rows/tree-groups.js";
+import { TokenDataset } from "./token-dataset.js";
 import { Tokenizer } from "./tokenizer.js";
 
 export interface EvalOptions {
@@ -30,13 +30,16 @@ export interface EvalBatch extends MicroBatch {
 }
 
 /**
- * One pass over a split, a corpus after the other: every token is a target exactly once (never twice with `maxBatches`).
+ * One pass over a split, a corpus after the other: every token of its documents is a target
+ * exactly once (never twice with `maxBatches`).
  *
  * Rows are the same however a model was trained: documents that don't see each other, each predicted from an end of text on,
  * packed by best fit; those longer than `seqLen` are cut into pieces of it, each of which begins without context but for the
- * token before it. Of conversations the tokens to be learned are targets, each once however many conversations go through it,
- * packed as trees. The last batch of a corpus is padded. `bytes` of all batches of documents add up to the bytes of their text:
+ * token before it. The last batch of a corpus is padded. `bytes` of all batches add up to the bytes of the documents' text:
  * ends of text count as predictions and add their nats, but no bytes.
+ *
+ * Of conversations the turns to be learned are targets, each once, however many conversations go through it; trees are merged,
+ * packed and cut as for training.
  *
  * @throws CaiError `E_IO` and `E_FORMAT` as {@link TokenDataset.open}; `E_ARGUMENT` for a number out of range
  */
@@ -56,15 +59,20 @@ export function* evalBatches(options: EvalOptions): Generator<EvalBatch> {
     if (tokens === 0) continue;
     const batches = Math.max(1, Math.round(maxBatches * (tokens / allTokens)));
     const dataset = openDataset(dir, name, split, manifest);
+    const rows = () => (dataset instanceof TokenDataset ? documentRows(dataset, seqLen) : treeRows(dataset, seqLen));
     try {
-      yield* corpusBatches(dataset, { batchSize, seqLen, batches, isOurs, byteLengths });
+      yield* corpusBatches(rows, { corpus: name, batchSize, seqLen, batches, isOurs, byteLengths });
     } finally {
       dataset.close();
     }
   }
 }
 
+/** Makes a row, which costs more than to know that it is there. */
+type Row = () => MicroBatch;
+
 interface CorpusPass {
+  readonly corpus: string;
   readonly batchSize: number;
   readonly seqLen: number;
   readonly batches: number;
@@ -73,39 +81,30 @@ interface CorpusPass {
   readonly byteLengths: Int32Array;
 }
 
-type Dataset = TokenDataset | ConversationDataset;
-
-/** A row that is not yet made. */
-type Row = () => MicroBatch;
-
-function* corpusBatches(dataset: Dataset, pass: CorpusPass): Generator<EvalBatch> {
-  const { batchSize, seqLen, batches, isOurs } = pass;
+function* corpusBatches(allRows: () => Iterable<Row>, pass: CorpusPass): Generator<EvalBatch> {
+  const { batchSize, batches, isOurs } = pass;
   let some: Row[] = [];
-  for (const row of spreadRows(dataset, seqLen, batches * batchSize)) {
+  for (const row of spreadRows(allRows, batches * batchSize)) {
     some.push(row);
     if (some.length < batchSize) continue;
-    if (isOurs()) yield evalBatch(dataset, some, pass);
+    if (isOurs()) yield evalBatch(some, pass);
     some = [];
   }
-  if (some.length > 0 && isOurs()) yield evalBatch(dataset, some, pass);
+  if (some.length > 0 && isOurs()) yield evalBatch(some, pass);
 }
 
 /** At most `count` rows of a corpus, spread evenly over it. */
-function* spreadRows(dataset: Dataset, seqLen: number, count: number): Generator<Row> {
-  if (count === Infinity) return yield* allRows(dataset, seqLen);
+function* spreadRows(allRows: () => Iterable<Row>, count: number): Generator<Row> {
+  if (count === Infinity) return yield* allRows();
   let total = 0;
-  for (const _ of allRows(dataset, seqLen)) total++;
+  for (const _ of allRows()) total++;
   const rows = Math.min(count, total);
-  let [index, taken] = [0, 0];
-  for (const row of allRows(dataset, seqLen)) {
-    if (index++ < Math.floor((taken * total) / rows)) continue;
+  let [number, taken] = [0, 0];
+  for (const row of allRows()) {
+    if (number++ < Math.floor((taken * total) / rows)) continue;
     taken++;
     yield row;
   }
-}
-
-function allRows(dataset: Dataset, seqLen: number): Generator<Row> {
-  return dataset instanceof ConversationDataset ? treeRows(dataset, seqLen) : documentRows(dataset, seqLen);
 }
 
 function* documentRows(dataset: TokenDataset, seqLen: number): Generator<Row> {
@@ -117,25 +116,20 @@ function* documentRows(dataset: TokenDataset, seqLen: number): Generator<Row> {
   }
 }
 
-/** Trees are not merged with each other: what would then be one token to predict counts in each. */
 function* treeRows(dataset: ConversationDataset, seqLen: number): Generator<Row> {
-  const options = { seqLen, merge: "none", weighting: "sharedOnce" } as const;
+  const once = { packing: "given", weighting: "sharedOnce", treeAt: (place: number) => place } as const;
   for (let first = 0; first < dataset.trees; ) {
-    const { rows, items } = planTrees(dataset, first, (place) => place, options);
+    const { rows, items } = planTrees(dataset, first, { seqLen, ...once });
     for (const row of rows) yield () => treeRow(row);
     first += items;
   }
 }
 
-function evalBatch({ corpus }: Dataset, rows: readonly Row[], pass: CorpusPass): EvalBatch {
-  const { batchSize, seqLen, byteLengths } = pass;
-  const batch = joinBatches(Array.from({ length: batchSize }, (_, row) => rows[row]?.() ?? padding(seqLen)));
+function evalBatch(rows: readonly Row[], { corpus, batchSize, seqLen, byteLengths }: CorpusPass): EvalBatch {
+  const padding = denseBatch(new Int32Array(seqLen), VisibilityMask.padding(seqLen), new Int32Array(seqLen).fill(-1));
+  const batch = joinBatches(Array.from({ length: batchSize }, (_, row) => rows[row]?.() ?? padding));
   const bytes = batch.targets.reduce((sum, id) => (id < 0 ? sum : sum + (byteLengths[id] as number)), 0);
   return { ...batch, corpus, bytes };
-}
-
-function padding(seqLen: number): MicroBatch {
-  return denseBatch(new Int32Array(seqLen), VisibilityMask.padding(seqLen), new Int32Array(seqLen).fill(-1));
 }
 
 /** The bytes of text that each id stands for. */

@@ -127,7 +127,7 @@ describe("BatchLoader", () => {
     await prepareSmall(other, { corpora: [{ name: "one", documents: () => makeDocuments(60, 4) }] });
     await refuse({ state, dir: other }, "fingerprint");
     await refuse({ state, packing: "stream" }, "packing", "packed", "stream");
-    const rows = { epoch: 0, documents: 0, row: 10 ** 6 };
+    const rows = { epoch: 0, items: 0, row: 10 ** 6 };
     await refuse({ state: { ...state, corpora: state.corpora.map((one) => ({ ...one, rows })) } }, "row 1000000");
     await refuse({ state: JSON.parse('{"version":1,"seed":5}') }, "expected version 2, got 1", "begin anew");
     await refuse({ state: JSON.parse('{"version":2}') }, "state");

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type MicroBatch, TokenDataset } from "../../src/data/index.js";
-import { DocumentRows } from "../../src/data/rows/document-rows.js";
+import { documentRows } from "../../src/data/rows/document-rows.js";
 import type { RowOptions } from "../../src/data/rows/row-source.js";
 import { expectCaiError, makeDocuments, prepareSmall, temporaryFolder } from "./helpers.js";
 import { pairCounts, piecesOf, streamOf } from "./packed-text.js";
@@ -24,16 +24,18 @@ beforeAll(async () => {
   });
 });
 
+type Rows = ReturnType<typeof documentRows>;
+
 const corpora = ["prose", "huge", "tiny"];
 
 function withRows<Result>(
   corpus: string,
   packing: "packed" | "padded",
   options: Partial<RowOptions>,
-  use: (rows: DocumentRows) => Result,
+  use: (rows: Rows) => Result,
 ): Result {
   const dataset = TokenDataset.open(dir, corpus, "train");
-  const rows = new DocumentRows(dataset, packing, { seqLen: 64, key: [1, 2], number: 0, ...options });
+  const rows = documentRows(dataset, packing, { seqLen: 64, key: [1, 2], number: 0, ...options });
   try {
     return use(rows);
   } finally {
@@ -42,7 +44,7 @@ function withRows<Result>(
 }
 
 /** The rows of the next whole epoch. */
-function epochOf(rows: DocumentRows): MicroBatch[] {
+function epochOf(rows: Rows): MicroBatch[] {
   const { epoch } = rows.state;
   const list: MicroBatch[] = [];
   while (rows.state.epoch === epoch) list.push(rows.nextRow());
@@ -109,7 +111,7 @@ describe.each(["packed", "padded"] as const)("documents in %s rows", (packing) =
     const options = fc.record({ corpus: fc.constantFrom(...corpora), seqLen: fc.integer({ min: 3, max: 90 }) });
     fc.assert(
       fc.property(options, fc.nat(40), ({ corpus, seqLen }, count) => {
-        const next = (rows: DocumentRows) => Array.from({ length: 5 }, () => rows.nextRow());
+        const next = (rows: Rows) => Array.from({ length: 5 }, () => rows.nextRow());
         const [expected, state, end] = withRows(corpus, packing, { seqLen }, (rows) => {
           for (let i = 0; i < count; i++) rows.nextRow();
           const { state } = rows;
@@ -159,8 +161,8 @@ describe("packed rows", () => {
   it("refuse a state that cannot be", async () => {
     const refuse = (state: Record<string, number>, ...parts: string[]) =>
       expectCaiError(() => withRows("tiny", "packed", { state }, () => {}), "E_CONFIG", "state", ...parts);
-    await refuse({ epoch: 0, index: 3 }, "epoch, documents, row", "epoch, index");
-    await refuse({ epoch: 0, documents: 90, row: 0 }, "90 documents");
-    await refuse({ epoch: 0, documents: 0, row: 3 }, "3 rows in a group, got row 3");
+    await refuse({ epoch: 0, index: 3 }, "epoch, items, row", "epoch, index");
+    await refuse({ epoch: 0, items: 90, row: 0 }, "90 documents");
+    await refuse({ epoch: 0, items: 0, row: 3 }, "3 rows in a group, got row 3");
   });
 });

@@ -1,6 +1,6 @@
 import { bestFitDecreasing, cutDocument } from "@cai/visibility-mask";
 import type { TokenDataset } from "../token-dataset.js";
-import type { RowGroup } from "./group-rows.js";
+import type { RowGroup } from "./grouped-rows.js";
 
 /** Consecutive tokens of one document that come into one row. */
 export interface DocumentPiece {
