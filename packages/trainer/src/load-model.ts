@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CaiError } from "@cai/native";
-import { type LoadedCheckpoint, loadCheckpoint } from "./checkpoint/index.js";
+import { chatFormName, type LoadedCheckpoint, loadCheckpoint } from "./checkpoint/index.js";
 import { type ChatForm, chatFormSchema, readManifest, Tokenizer } from "./data/index.js";
 import { newestCheckpoint } from "./run-folder.js";
 import { Trainer } from "./trainer.js";
@@ -34,7 +34,7 @@ export async function loadModel(path: string): Promise<LoadedModel> {
 }
 
 function readChatForm(dir: string): ChatForm | undefined {
-  const path = join(dir, "chat.json");
+  const path = join(dir, chatFormName);
   if (!existsSync(path)) return undefined;
   try {
     return chatFormSchema.parse(JSON.parse(readFileSync(path, "utf8")));

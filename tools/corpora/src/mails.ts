@@ -40,7 +40,7 @@ export async function mails(): Promise<PlainDocument[]> {
  * and so on by turns with the depth. So either side is as good to learn from as the other.
  *
  * Only what a mail's writer wrote is kept: no headers, quotations, signatures or footers. Personal data is taken out: mail
- * addresses, links, telephone and network numbers, and the names of all senders and recipients; `[address]`, `[link]`,
+ * and street addresses, links, telephone, network and key numbers, and the names of all senders and recipients; `[address]`, `[link]`,
  * `[number]` and `[name]` stand in their place. People who are written about, but write nobody, keep their names.
  */
 export async function mailThreads(): Promise<MailThread[]> {

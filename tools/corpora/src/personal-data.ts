@@ -114,12 +114,19 @@ const numbers = [
   /\b\d{3}-\d{4}\b/g,
   /\b0\d{1,4}[- ]\d{3}[- ]?\d{3,5}\b/g,
   /\b\d{1,3}(\.\d{1,3}){3}\b/g,
-  /(?<=\b(tel|telephone|phone|fax|mobile|cell|pager)\b[^\n\d]{0,12})\+?\(?\d[\d\s().-]{5,}\d/gi,
+  /\b[0-9A-F]{4}(\s{1,3}[0-9A-F]{4}){4,}\b|\b0x[0-9A-F]{8}\b/gi,
+  /(?<=\b(tel|telephone|phone|fax|mobile|cell|pager|icq|uin)\b[^\n\d]{0,12})\+?\(?\d[\d\s().-]{5,}\d/gi,
 ];
 
-/** Puts placeholders in the place of mail addresses, links, and telephone and network numbers. */
+const place =
+  /\b\d{1,5} (\p{Lu}[\p{L}.]* ){1,3}(Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Square|Way)\b\.?|\b\p{Lu}{2} \d{5}(-\d{4})?\b/gu;
+
+/** Puts placeholders in the place of mail and street addresses, links, and telephone, network and key numbers. */
 export function hideAddresses(text: string): string {
-  const hidden = text.replace(link, placeholders.link).replace(address, placeholders.address);
+  const hidden = text
+    .replace(link, placeholders.link)
+    .replace(address, placeholders.address)
+    .replace(place, placeholders.address);
   return numbers.reduce((rest, pattern) => rest.replace(pattern, placeholders.number), hidden);
 }
 

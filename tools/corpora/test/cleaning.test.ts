@@ -38,6 +38,8 @@ describe("hideAddresses", () => {
     ["See http://x.org/~ann?q=1, www.x.org or x.org/ann", "See [link] [link] or [link]"],
     ["Call +353 (0)1 234 5678 or 617-555-1234", "Call [number] or [number]"],
     ["phone: 5551 2345, host 192.168.1.20", "phone: [number], host [number]"],
+    ["44 Any Long Street, Town MA 02131", "[address], Town [address]"],
+    ["Key 0xDEADBEEF, 08E0 567C 63CC 5642 DB6D  D490 0F98 D7D3 77EA 3714", "Key [number], [number]"],
     ["In 2002, 3.14 of 1000000 by 2002-08-22 at 10:30", "In 2002, 3.14 of 1000000 by 2002-08-22 at 10:30"],
   ])("hides addresses, links and numbers: %s", (text, hidden) => {
     expect(hideAddresses(text)).toBe(hidden);

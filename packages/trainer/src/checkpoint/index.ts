@@ -4,4 +4,4 @@ export { checkpointDigest, type LoadedCheckpoint, loadCheckpoint } from "./load.
 export type { StreamedTensor, TensorSource } from "./safetensors-header.js";
 export { readSafetensors, SafetensorsFile } from "./safetensors-reader.js";
 export { writeSafetensors } from "./safetensors-writer.js";
-export { type CheckpointContent, discardCheckpointsAfter, saveCheckpoint } from "./save.js";
+export { type CheckpointContent, chatFormName, discardCheckpointsAfter, saveCheckpoint } from "./save.js";

@@ -38,6 +38,9 @@ export interface CheckpointContent {
   readonly chat?: object | undefined;
 }
 
+/** The file that says how conversations are spelled to a model. */
+export const chatFormName = "chat.json";
+
 const temporaryPrefix = ".tmp-";
 
 /**
@@ -105,7 +108,7 @@ async function writeContent(dir: string, content: CheckpointContent): Promise<vo
     files["tokenizer.json"] = await writeText(join(dir, "tokenizer.json"), content.tokenizer);
   }
   if (content.chat !== undefined) {
-    files["chat.json"] = await writeText(join(dir, "chat.json"), JSON.stringify(content.chat, null, 2));
+    files[chatFormName] = await writeText(join(dir, chatFormName), JSON.stringify(content.chat, null, 2));
   }
   const manifest: Manifest = { format: formatName, version: formatVersion, step: content.step, files };
   await writeText(join(dir, manifestName), JSON.stringify(manifest, null, 2));

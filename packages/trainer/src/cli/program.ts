@@ -26,7 +26,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     code = result;
   };
   const program = new Command("cai")
-    .description("Pretrain, evaluate and sample transformer language models.")
+    .description("Pretrain, fine-tune, evaluate and sample transformer language models, and talk to them.")
     .addHelpText("after", exitCodeHelp)
     .exitOverride();
   for (const command of commands) {

@@ -1,4 +1,6 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { chatFormName } from "../checkpoint/index.js";
 import type { RunSummary } from "../metrics/index.js";
 import { columns, grouped } from "./output.js";
 
@@ -24,10 +26,15 @@ export function summaryText(runDir: string, summary: RunSummary): string {
     columns([
       ...(checkpoint === undefined ? [] : [["checkpoint", checkpoint] as const]),
       ["report", join(runDir, "report.html")],
-      finished ? ["write on", `npx cai generate ${runDir} --prompt "..."`] : ["go on", `npx cai resume ${runDir}`],
+      finished ? nextCommand(runDir, checkpoint) : ["go on", `npx cai resume ${runDir}`],
     ]),
   ];
   return parts.filter(Boolean).join("\n\n");
+}
+
+function nextCommand(runDir: string, checkpoint = ""): [string, string] {
+  const canChat = existsSync(join(checkpoint, chatFormName));
+  return canChat ? ["talk to it", `npx cai chat ${runDir}`] : ["write on", `npx cai generate ${runDir} --prompt "..."`];
 }
 
 function exchangeText(ranks: number, exchange: NonNullable<RunSummary["exchange"]>): string {

@@ -50,7 +50,7 @@ const dataSchema = z.strictObject({
    * it a row; or windows over the stream of all documents, which see each other.
    */
   packing: choice("packed", "padded", "stream").default("packed"),
-  /** Conversations that share their beginning: merged into trees, or each by itself. The loss is the same. */
+  /** How conversations come into rows: what several share once, or each by itself. The loss is the same. */
   conversations: choice("merged", "separate").default("merged"),
 });
 

@@ -12,18 +12,22 @@ const rateShare = 0.2;
  * Supervised fine-tuning on conversations: the model of a checkpoint, its longest sequences, about three passes over the
  * data at a fifth of the rate that it was pretrained with.
  *
- * @throws CaiError `E_CONFIG` without a checkpoint; `E_IO`, `E_FORMAT` when the prepared data can't be read: their size
- *   decides about the steps.
+ * @throws CaiError `E_CONFIG` without a checkpoint or conversations; `E_IO`, `E_FORMAT` when the prepared data can't be read:
+ *   their size decides about the steps.
  */
 export function chat({ dataDir, from }: RecipeParams): RecipeInput {
   if (!from) {
     const example = "`cai train chat --from runs/start --data data`";
     throw new CaiError("E_CONFIG", "recipe", `chat goes on from a trained model: name its run, as in ${example}`);
   }
+  const { chat: form, totals } = readManifest(dataDir);
+  if (!form) {
+    const advice = "prepare some with `cai prepare --conversations`";
+    throw new CaiError("E_CONFIG", "recipe", `${dataDir} holds no conversations: ${advice}`);
+  }
   const { model, optim } = from.recipe;
   const seqLen = model.maxSeqLen;
-  const stepsInEpoch = readManifest(dataDir).totals.train.tokens / (batchSize * seqLen);
-  const steps = Math.max(1, Math.ceil(epochs * stepsInEpoch));
+  const steps = Math.max(1, Math.ceil((epochs * totals.train.tokens) / (batchSize * seqLen)));
   const tenth = Math.ceil(steps / 10);
   return {
     name: "chat",

@@ -64,6 +64,17 @@ function makeAnew(count: number, seed: number): TextDocument[] {
   });
 }
 
+/** Trees of one to eleven turns of all shapes, every other turn the assistant's. */
+export function makeTrees(count: number, characters = 90): ChatTree[] {
+  const texts = makeDocuments(count + 12, 3).map(({ text }) => text.slice(0, characters));
+  return Array.from({ length: count }, (_, number) => ({
+    turns: Array.from({ length: 1 + ((number * 7) % 11) }, (_, i) => {
+      const parent = i === 0 ? -1 : (number * i) % i;
+      return { role: i % 2 === 0 ? "user" : "assistant", text: texts[number + i] as string, parent };
+    }),
+  }));
+}
+
 /** Two small prepared corpora, `one` three times the size of `two`. */
 export function prepareSmall(outDir: string, options: Partial<PrepareOptions> = {}): Promise<Prepared> {
   const corpora = [
@@ -71,15 +82,4 @@ export function prepareSmall(outDir: string, options: Partial<PrepareOptions> = 
     { name: "two", documents: () => makeDocuments(20, 2) },
   ];
   return prepareCorpora({ corpora, outDir, vocabSize: 320, valFraction: 0.2, ...options });
-}
-
-/** Trees of one to eleven turns, of all shapes, in which users and assistants take turns. */
-export function makeTrees(count: number): ChatTree[] {
-  const texts = makeDocuments(count + 12, 3).map(({ text }) => text.slice(0, 90));
-  return Array.from({ length: count }, (_, number) => ({
-    turns: Array.from({ length: 1 + ((number * 7) % 11) }, (_, i) => {
-      const parent = i === 0 ? -1 : (number * i) % i;
-      return { role: i % 2 === 0 ? "user" : "assistant", text: texts[number + i] as string, parent };
-    }),
-  }));
 }

@@ -144,9 +144,63 @@ describe("rows of conversations", () => {
       "conversations merged, now it is separate",
     );
     const [corpus] = state.corpora;
-    const rows = { epoch: 0, items: 1000, row: 0 };
+    const rows = { epoch: 0, trees: 1000, row: 0 };
     const wrong = { ...state, corpora: [{ ...corpus, rows }] } as LoaderState;
     await expectCaiError(() => batches(1, { state: wrong }), "E_CONFIG", "trees, got 1000 before the next");
+  });
+});
+
+describe("a corpus of several groups of conversations", () => {
+  const many = join(folder, "many");
+  beforeAll(async () => {
+    const conversations = () => makeTrees(900, 250);
+    const settings = { vocabSize: 300, valFraction: 0, tokenizerSampleBytes: 50_000 };
+    await prepareCorpora({ corpora: [{ ...chats, conversations }], outDir: many, ...settings });
+  });
+
+  it("learns its conversations' loss tokens once for each conversation in each epoch, every row something", () => {
+    const expected = makeTrees(900, 250).reduce((sum, { turns }) => {
+      // A turn counts its stop and its text for every turn below it, or itself, that nothing answers.
+      const leaves = turns.map((_, i): number => (turns.some(({ parent }) => parent === i) ? 0 : 1));
+      for (let i = turns.length - 1; i > 0; i--) {
+        const parent = turns[i]?.parent as number;
+        leaves[parent] = (leaves[parent] as number) + (leaves[i] as number);
+      }
+      return sum + turns.reduce((stops, { role }, i) => stops + (role === "assistant" ? (leaves[i] as number) : 0), 0);
+    }, 0);
+    open({ dir: many, seqLen: 1000 }, (loader) => {
+      for (const epoch of [0, 1]) {
+        let stops = 0;
+        const groups = new Set<number>();
+        while (loader.state.corpora[0]?.rows.epoch === epoch) {
+          groups.add(loader.state.corpora[0].rows.trees as number);
+          const { targets, weights, lossWeight } = loader.next();
+          expect(lossWeight).toBeGreaterThan(0);
+          targets.forEach((target, i) => {
+            if (target === 0) stops += weights?.[i] as number;
+          });
+        }
+        expect(groups.size).toBeGreaterThan(1);
+        expect(stops).toBe(expected);
+      }
+    });
+  });
+
+  it("goes on in any of them", () => {
+    const changed = { dir: many, seqLen: 200, batchSize: 5 };
+    open(changed, (loader) => {
+      for (let stride = 0; stride < 4; stride++) {
+        for (let i = 0; i < 97; i++) loader.skip();
+        const { state } = loader;
+        expect(batches(1, { ...changed, state }).list).toEqual([loader.next()]);
+      }
+    });
+  });
+
+  it("is refused when nothing in it is to be learned, instead of searched for ever", async () => {
+    const silent = join(folder, "silent");
+    await prepareCorpora({ corpora: [chats], outDir: silent, vocabSize: 300, valFraction: 0, lossRoles: ["tool"] });
+    await expectCaiError(() => batches(1, { dir: silent }), "E_CONFIG", "chats", "something to learn");
   });
 });
 

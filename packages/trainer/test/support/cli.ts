@@ -13,13 +13,15 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Runs the built command line; `watch` sees stdout as it grows and may signal the process, once. */
+/** Runs the built command line on `input`; `watch` sees stdout as it grows and may signal the process, once. */
 export function cai(
   args: readonly string[],
   watch: (stdout: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
+  input = "",
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [program, ...args], { stdio: "pipe" });
+    child.stdin.end(input);
     let stdout = "";
     let stderr = "";
     let signalled = false;

@@ -86,7 +86,9 @@ export class TerminalPeer implements ChatPeer {
       this.#isInterrupted = false;
       this.#isListening = true;
       this.#readline.prompt();
-      this.#type(this.#waiting);
+      const waiting = this.#waiting;
+      this.#waiting = "";
+      this.#type(waiting);
     });
   }
 
@@ -94,8 +96,8 @@ export class TerminalPeer implements ChatPeer {
     if (this.#isListening) {
       const [line = "", after = ""] = typed.split(/(?<=\r\n|\r(?!\n)|(?<!\r)\n)(.*)/s);
       this.#isListening = !/[\r\n]$/.test(line);
-      this.#waiting = after;
       this.#keys.write(line);
+      if (after !== "") this.#type(after);
     } else if (typed.includes(interruptKey)) {
       this.#isInterrupted = true;
       this.#waiting = "";
