@@ -4,7 +4,7 @@ export default defineConfig({
   // A bench is found by its file's name, and the children are programs of their own.
   entry: ["src/*.ts", "src/children/*.ts", "src/docs/*.ts"],
   format: ["esm"],
-  noExternal: ["@cai/test-utils"],
+  noExternal: ["@cai/corpora", "@cai/test-utils"],
   clean: true,
   target: "node20",
 });

@@ -82,13 +82,21 @@ inline void SkinnyTransposed(const float* a, int64_t a_stride, int64_t rows, con
   for (; j < columns; ++j) DotAllRows<1>(a, a_stride, rows, b + j * b_stride, b_stride, depth, sums + j, sums_stride);
 }
 
-// sums[0..columns) += Σ of kDepth rows of b, each times its element of a.
+// sums[i, 0..kLanes) += Σ of kDepth rows of b, each times its element of row i of a. Those of b are loaded once for all rows.
 template <int kDepth, class Load, class Store>
-HWY_INLINE void AddScaledRows(const float* a, const float* b, int64_t b_stride, float* sums, Load load, Store store) {
+HWY_INLINE void AddScaledRows(const float* a, int64_t a_stride, int64_t rows, const float* b, int64_t b_stride, float* sums,
+                              int64_t sums_stride, Load load, Store store) {
   const D d;
-  V sum = load(sums);
-  for (int k = 0; k < kDepth; ++k) sum = hn::MulAdd(hn::Set(d, a[k]), load(b + k * b_stride), sum);
-  store(sum, sums);
+  V right[kDepth];
+  for (int k = 0; k < kDepth; ++k) {
+    right[k] = load(b + k * b_stride);
+    hwy::Prefetch(b + (kDepth + k) * b_stride);
+  }
+  for (int64_t i = 0; i < rows; ++i) {
+    V sum = load(sums + i * sums_stride);
+    for (int k = 0; k < kDepth; ++k) sum = hn::MulAdd(hn::Set(d, a[i * a_stride + k]), right[k], sum);
+    store(sum, sums + i * sums_stride);
+  }
 }
 
 template <int kDepth>
@@ -97,20 +105,16 @@ void AddRowsOfB(const float* a, int64_t a_stride, int64_t rows, const float* b, 
   const D d;
   int64_t j = 0;
   for (; j + kLanes <= columns; j += kLanes) {
-    for (int64_t i = 0; i < rows; ++i) {
-      AddScaledRows<kDepth>(
-          a + i * a_stride, b + j, b_stride, sums + i * sums_stride + j, [d](const float* p) { return hn::LoadU(d, p); },
-          [d](V value, float* p) { hn::StoreU(value, d, p); });
-    }
+    AddScaledRows<kDepth>(
+        a, a_stride, rows, b + j, b_stride, sums + j, sums_stride, [d](const float* p) { return hn::LoadU(d, p); },
+        [d](V value, float* p) { hn::StoreU(value, d, p); });
   }
   if (j == columns) return;
   const auto mask = hn::FirstN(d, static_cast<size_t>(columns - j));
-  for (int64_t i = 0; i < rows; ++i) {
-    AddScaledRows<kDepth>(
-        a + i * a_stride, b + j, b_stride, sums + i * sums_stride + j,
-        [d, mask](const float* p) { return hn::MaskedLoad(mask, d, p); },
-        [d, mask](V value, float* p) { hn::BlendedStore(value, mask, d, p); });
-  }
+  AddScaledRows<kDepth>(
+      a, a_stride, rows, b + j, b_stride, sums + j, sums_stride,
+      [d, mask](const float* p) { return hn::MaskedLoad(mask, d, p); },
+      [d, mask](V value, float* p) { hn::BlendedStore(value, mask, d, p); });
 }
 
 // sums = a b, b stored [depth, columns].

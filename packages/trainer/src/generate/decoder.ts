@@ -9,11 +9,15 @@ import { KeyValueCache } from "./key-value-cache.js";
 export class Decoder {
   readonly cache: KeyValueCache;
   readonly #model: Transformer;
-  readonly #arena = new Arena();
+  readonly #arena: Arena;
 
-  /** @param mask one row: a token for each slot; positions below the model's maxSeqLen. */
-  constructor(model: Transformer, mask: VisibilityMask) {
+  /**
+   * @param mask one row: a token for each slot; positions below the model's maxSeqLen.
+   * @param arena the memory of {@link read}, which takes all of it back first.
+   */
+  constructor(model: Transformer, mask: VisibilityMask, arena = new Arena()) {
     this.#model = model;
+    this.#arena = arena;
     this.cache = new KeyValueCache(model.config, mask);
   }
 
