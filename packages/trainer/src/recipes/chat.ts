@@ -4,12 +4,12 @@ import { readManifest } from "../data/manifest.js";
 import type { RecipeParams } from "./params.js";
 
 const batchSize = 8;
-const epochs = 3;
+const epochs = 2;
 /** Of the peak rate that the model was pretrained with. */
 const rateShare = 0.2;
 
 /**
- * Supervised fine-tuning on conversations: the model of a checkpoint, its longest sequences, about three passes over the
+ * Supervised fine-tuning on conversations: the model of a checkpoint, its longest sequences, about two passes over the
  * data at a fifth of the rate that it was pretrained with.
  *
  * @throws CaiError `E_CONFIG` without a checkpoint or conversations; `E_IO`, `E_FORMAT` when the prepared data can't be read:
