@@ -99,7 +99,7 @@ describe("the recipe chat", () => {
     const { manifest } = await prepareCorpora({ corpora: [chats], outDir: at("chats"), tokenizer, valFraction: 0 });
     const tuning = resolveRecipe(recipeByName("chat", { dataDir: at("chats"), from }));
     expect(tuning).toMatchObject({ name: "chat", model: from.recipe.model, init: { from: from.dir } });
-    expect(tuning.optim.lr).toBeCloseTo(from.recipe.optim.lr / 5, 12);
+    expect(tuning.optim.lr).toBeCloseTo(from.recipe.optim.lr / 2, 12);
     const { tokens } = manifest.totals.train;
     expect(tuning.steps).toBe(Math.ceil((2 * tokens) / (tuning.batchSize * tuning.data.seqLen)));
   });
