@@ -172,6 +172,20 @@ describe("attention", () => {
     expect(gradient).toEqual(wanted);
   });
 
+  it("agrees where a few queries look far into many keys, whole groups of tiles seen or skipped", () => {
+    const [T, S, H, K, D] = [70, 3000, 2, 1, 8];
+    const queryIndices = intTensor(randomInts(T, S, 47), [1, T]);
+    // The first 1,100 keys are seen by all; the others by few.
+    const { start, limit } = randomIntervals(S, S, 48);
+    const narrow = limit.map((end, j) => (j < 1100 ? S : Math.min(end, (start[j] as number) + 40)));
+    const wide = start.map((first, j) => (j < 1100 ? 0 : first));
+    const intervals = { start: intTensor(wide, [1, S]), limit: intTensor(narrow, [1, S]) };
+    for (const mask of [intervals, {}, { window: 300 }]) {
+      const c: AttentionCase = { B: 1, T, S, H, K, D, options: causal(D, { queryIndices, ...mask }) };
+      expectAgrees(c, attentionInputs(c, 49));
+    }
+  });
+
   it("gives permuted and repeated queries what they had in order, each by its index in the cache", () => {
     const [T, H, K, D] = [150, 2, 1, 24];
     const c = { B: 1, T, S: T, H, K, D, options: causal(D, { window: 90 }) };

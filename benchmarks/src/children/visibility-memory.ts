@@ -1,4 +1,4 @@
-// Usage: node visibility-memory.js
+// Usage: node --expose-gc visibility-memory.js
 // Answers one request {"pattern", "tokens"} with the bytes that a mask and attention by it take; a process of its own each,
 // since scratch memory is kept from call to call. Linux alone resets a peak.
 import { readFileSync, writeFileSync } from "node:fs";
@@ -23,6 +23,8 @@ function measure({ pattern, tokens }: MemoryRequest): MemoryReply {
   backward(few, { mask: VisibilityMask.causal(16) });
   const { mask, window } = patterns[pattern](tokens);
   const all = tensors(tokens);
+  // Else it might be given back during the call and hide what that takes.
+  globalThis.gc?.();
   const before = resident("VmRSS");
   writeFileSync("/proc/self/clear_refs", "5");
   const forwardExtraBytes = forward(all, { mask, window }) - before;

@@ -1,6 +1,6 @@
 import { floatTensor } from "@cai/native";
 import type { BeamSearchOptions, Hypothesis } from "@cai/trainer";
-import { Arena, Decoder, searchBeams, type Transformer } from "@cai/trainer/parts";
+import { Decoder, searchBeams, type Transformer } from "@cai/trainer/parts";
 import { VisibilityMask } from "@cai/visibility-mask";
 
 /**
@@ -12,16 +12,15 @@ export function oneByOneBeams(model: Transformer, prompt: Int32Array, options: B
   const { beams, maxTokens } = options;
   const { vocabSize } = model.config;
   const mask = VisibilityMask.causal(prompt.length + maxTokens);
-  const arena = new Arena();
-  const decoders = Array.from({ length: beams }, () => new Decoder(model, mask, arena));
+  const first = new Decoder(model, mask);
+  const others = Array.from({ length: beams - 1 }, () => new Decoder(model, mask, first.arena));
   const rows = new Float32Array(beams * vocabSize);
-  const [first] = decoders as [Decoder, ...Decoder[]];
   const promptLogits = first.readPrompt(prompt).data.slice();
-  for (const decoder of decoders) if (decoder !== first) decoder.cache.copy(0, 0, prompt.length, first.cache);
+  for (const { cache } of others) cache.copy(0, 0, prompt.length, first.cache);
   let owners = [first];
   let used = 0;
   const next = (parents: Int32Array, tokens: Int32Array) => {
-    owners = continued(owners, parents, decoders, (from, to) =>
+    owners = continued(owners, parents, [first, ...others], (from, to) =>
       to.cache.copy(prompt.length, prompt.length, used, from.cache),
     );
     const slot = Int32Array.of(prompt.length + used++);

@@ -18,6 +18,9 @@
 // A query that sees nobody: output 0, lse −infinity, gradients 0. NaN and infinity reach only what sees them: hidden
 // cells are selected away, never multiplied by zero.
 //
+// Memory beside the arguments: O(B · S) for the mask, O(S · D) a thread for packed tiles (fewer where a window or documents
+// keep few of them in use at a time), and in the backward pass, where B · K < 8, up to 8 / (B · K) copies of dk and dv.
+//
 // Numerics: float32 throughout. Products over D and over keys sum in index order with fused multiply-adds, tile of 64 keys
 // by tile; a probability errs by 1e-7 relative beyond the rounding of its logit. Results have the same bits for any number of threads.
 #pragma once

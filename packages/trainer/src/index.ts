@@ -1,3 +1,4 @@
+export { type AnswerEnd, type ChatOptions, ChatSession } from "./chat/session.js";
 export {
   type CheckpointContent,
   checkpointDigest,

@@ -84,6 +84,7 @@ describe("cai train", () => {
     const summary = JSON.parse(readFileSync(at("whole", "summary.json"), "utf8"));
     expect(summary).toMatchObject({ name: "smoke", finished: true, steps: 20, skippedSteps: 0 });
     expect(summary.baselines).toHaveLength(2);
+    expect(summary.usedShare).toBeGreaterThan(0.95);
   });
 
   it("prints JSON lines and nothing else on stdout with --json", async () => {

@@ -100,6 +100,7 @@ describe("parseRecipe", () => {
     ["optim.lr", Number.NaN, "optim.lr: expected a number above 0 and at most 10, got NaN"],
     ["optim.beta2", 1, "optim.beta2: expected a number from 0 to below 1, got 1"],
     ["model.bias", "yes", 'model.bias: expected true or false, got "yes"'],
+    ["data.packing", "dense", 'data.packing: expected one of packed, padded, stream, got "dense"'],
     ["model.activation", "swiglu", 'model.activation: expected one of relu2, gelu, silu-gated, got "swiglu"'],
     ["model", 7, "model: expected an object of fields, got 7"],
     ["model", undefined, "model: expected an object of fields, got nothing"],

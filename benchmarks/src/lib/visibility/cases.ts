@@ -40,20 +40,9 @@ export function nothingSkipped(seqLen: number): VisibilityMask {
 
 /** Shares of the square: tiles of 64 x 64 with a visible cell, and visible cells. */
 export function visibleShares({ mask, window }: VisibilityCase): { tiles: number; cells: number } {
-  const { seqLen } = mask;
-  const side = Math.ceil(seqLen / 64);
-  const tiles = new Set<number>();
-  let cells = 0;
-  for (let key = 0; key < seqLen; key++) {
-    // Nobody outside a key's interval sees it.
-    const [first, end] = [mask.start[key] as number, mask.limit[key] as number];
-    for (let query = first; query < end; query++) {
-      if (!mask.isVisible(query, key, { window })) continue;
-      cells++;
-      tiles.add(Math.floor(query / 64) * side + Math.floor(key / 64));
-    }
-  }
-  return { tiles: tiles.size / side ** 2, cells: cells / seqLen ** 2 };
+  const { kinds } = mask.blocks({ queryBlock: 64, keyBlock: 64, window });
+  const visible = kinds.reduce((count, kind) => count + Number(kind > 0), 0);
+  return { tiles: visible / kinds.length, cells: mask.visibleCells({ window }) / mask.seqLen ** 2 };
 }
 
 /** Log-normal lengths (sigma 1) that add up to `total`: a few long documents beside many short ones. */

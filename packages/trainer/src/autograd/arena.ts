@@ -6,7 +6,7 @@ interface Block {
   readonly bytes: number;
 }
 
-const slabBytes = 32 * 2 ** 20;
+const defaultSlabBytes = 32 * 2 ** 20;
 const alignment = 64;
 
 /**
@@ -14,11 +14,17 @@ const alignment = 64;
  * step, whose sizes all later ones repeat, nothing more is allocated. Contents of a new tensor are undefined.
  */
 export class Arena {
+  readonly #slabBytes: number;
   readonly #free = new Map<number, Block[]>();
   readonly #live = new Map<Tensor, Block>();
   #slab: ArrayBuffer | undefined;
   #slabUsed = 0;
   #reserved = 0;
+
+  /** @param slabBytes taken from the system at a time; a tensor of a quarter of it or more gets memory of its own. */
+  constructor(slabBytes = defaultSlabBytes) {
+    this.#slabBytes = slabBytes;
+  }
 
   /** Bytes taken from the system so far. */
   get reservedBytes(): number {
@@ -57,14 +63,14 @@ export class Arena {
   }
 
   #allocate(bytes: number): Block {
-    if (bytes >= slabBytes / 4) {
+    if (bytes >= this.#slabBytes / 4) {
       this.#reserved += bytes;
       return { buffer: allocateAligned(bytes), byteOffset: 0, bytes };
     }
-    if (!this.#slab || this.#slabUsed + bytes > slabBytes) {
-      this.#slab = allocateAligned(slabBytes);
+    if (!this.#slab || this.#slabUsed + bytes > this.#slabBytes) {
+      this.#slab = allocateAligned(this.#slabBytes);
       this.#slabUsed = 0;
-      this.#reserved += slabBytes;
+      this.#reserved += this.#slabBytes;
     }
     const block = { buffer: this.#slab, byteOffset: this.#slabUsed, bytes };
     this.#slabUsed += bytes;

@@ -5,19 +5,23 @@ import { Tape } from "../autograd/tape.js";
 import type { Transformer } from "../model/transformer.js";
 import { KeyValueCache } from "./key-value-cache.js";
 
+// A step's tensors are small, and the garbage collector hurries when it is told of much memory.
+const slabBytes = 4 * 2 ** 20;
+
 /** A model that reads tokens into the slots of a {@link KeyValueCache}, as many sequences side by side as its mask has. */
 export class Decoder {
   readonly cache: KeyValueCache;
+  /** The memory of {@link read}, which takes all of it back first. Decoders may share one. */
+  readonly arena: Arena;
   readonly #model: Transformer;
-  readonly #arena: Arena;
 
   /**
    * @param mask one row: a token for each slot; positions below the model's maxSeqLen.
-   * @param arena the memory of {@link read}, which takes all of it back first.
+   * @param arena see {@link arena}; one of its own by default.
    */
-  constructor(model: Transformer, mask: VisibilityMask, arena = new Arena()) {
+  constructor(model: Transformer, mask: VisibilityMask, arena = new Arena(slabBytes)) {
     this.#model = model;
-    this.#arena = arena;
+    this.arena = arena;
     this.cache = new KeyValueCache(model.config, mask);
   }
 
@@ -29,8 +33,8 @@ export class Decoder {
    * @returns logits [wanted, V] behind those tokens, valid until the next call.
    */
   read(tokens: Int32Array, slots: Int32Array, wanted = tokens.length): FloatTensor {
-    this.#arena.reset();
-    const tape = new Tape(this.#arena, { recording: false });
+    this.arena.reset();
+    const tape = new Tape(this.arena, { recording: false });
     const { mask } = this.cache;
     const positions = intTensor(
       slots.map((slot) => mask.position(slot)),

@@ -31,7 +31,8 @@ export const samplingStream = 0x73616d70;
  * The prompt is read once. From there a step reads one token for every answer in one batch, each in a run of cache slots
  * that itself alone sees; an answer that has ended takes no part any more. Answer k draws from a random stream of its own,
  * number k of the seed, so it does not depend on how many others there are, but for the rounding of its logits, which a
- * draw has to fall into to show; answer 0 is what `generateTokens` gives.
+ * draw has to fall into to show; answer 0 is what `generateTokens` gives. Keys and values take memory for the prompt and
+ * `count` times `maxTokens`.
  *
  * @throws CaiError `E_ARGUMENT` when the prompt is empty or fills the model's maxSeqLen, or an option is out of range.
  */

@@ -1,4 +1,5 @@
 import { CaiError } from "@cai/native";
+import { byLogit } from "./by-logit.js";
 
 export interface SamplingOptions {
   /** Divides the logits; 0 takes the most likely token. [1] */
@@ -12,7 +13,7 @@ export interface SamplingOptions {
 /**
  * Draws a token id from softmax(logits / temperature), cut to the top k and then to the top p.
  *
- * Ties are broken towards the lower id. Probabilities are summed in doubles, in descending order.
+ * Ties are broken towards the lower id. Probabilities are summed in doubles.
  *
  * @param uniform a number in [0, 1): the draw.
  * @throws CaiError `E_ARGUMENT` for options out of range, or when no logit is finite.
@@ -22,22 +23,43 @@ export function sampleToken(logits: Float32Array, uniform: number, options: Samp
   const best = greatest(logits);
   if (temperature === 0) return best;
 
-  const order = topK > 0 || topP < 1 ? descending(logits) : Uint32Array.from(logits, (_, id) => id);
-  const kept = topK > 0 ? order.subarray(0, topK) : order;
-  const weights = Float64Array.from(kept, (id) =>
-    Math.exp(((logits[id] as number) - (logits[best] as number)) / temperature),
-  );
-  const all = weights.reduce((sum, weight) => sum + weight, 0);
-  let count = 0;
-  let mass = 0;
-  while (count < kept.length && (count === 0 || mass < topP * all)) mass += weights[count++] as number;
-
-  let left = uniform * mass;
-  for (let i = 0; i < count; i++) {
-    left -= weights[i] as number;
-    if (left < 0) return kept[i] as number;
+  const weightOf = (id: number) => Math.exp(((logits[id] as number) - (logits[best] as number)) / temperature);
+  const order = topK > 0 || topP < 1 ? byLogit(logits) : logits.keys();
+  let kept = topK > 0 ? firstOf(order, topK) : order;
+  if (topP < 1) {
+    const all = total(topK > 0 ? (kept as number[]) : logits.keys(), weightOf);
+    kept = firstOf(kept, Infinity, { weightOf, mass: topP * all });
   }
-  return kept[count - 1] as number;
+  const ids = [...kept];
+  const weights = ids.map(weightOf);
+  let left = uniform * weights.reduce((sum, weight) => sum + weight, 0);
+  for (let i = 0; i < ids.length; i++) {
+    left -= weights[i] as number;
+    if (left < 0) return ids[i] as number;
+  }
+  return ids.at(-1) as number;
+}
+
+/** The first `count` ids of an order, or fewer, at least one, whose weights reach `mass`. */
+function firstOf(
+  order: Iterable<number>,
+  count: number,
+  enough?: { weightOf: (id: number) => number; mass: number },
+): number[] {
+  const first: number[] = [];
+  let mass = 0;
+  for (const id of order) {
+    first.push(id);
+    if (enough) mass += enough.weightOf(id);
+    if (first.length === count || (enough && mass >= enough.mass)) break;
+  }
+  return first;
+}
+
+function total(ids: Iterable<number>, weightOf: (id: number) => number): number {
+  let sum = 0;
+  for (const id of ids) sum += weightOf(id);
+  return sum;
 }
 
 /** The options with their defaults. @throws CaiError `E_ARGUMENT` for one that is out of range. */
@@ -59,10 +81,6 @@ function greatest(logits: Float32Array): number {
   }
   if (best < 0) throw new CaiError("E_ARGUMENT", "sample", "logits must hold a finite value, got none");
   return best;
-}
-
-function descending(logits: Float32Array): Uint32Array {
-  return Uint32Array.from(logits, (_, id) => id).sort((a, b) => (logits[b] as number) - (logits[a] as number) || a - b);
 }
 
 function checkRange(name: string, value: number, valid: boolean, expected: string): void {

@@ -144,7 +144,7 @@ describe("rows of conversations", () => {
       "conversations merged, now it is separate",
     );
     const [corpus] = state.corpora;
-    const rows = { epoch: 0, trees: 1000, row: 0 };
+    const rows = { epoch: 0, items: 1000, row: 0 };
     const wrong = { ...state, corpora: [{ ...corpus, rows }] } as LoaderState;
     await expectCaiError(() => batches(1, { state: wrong }), "E_CONFIG", "trees, got 1000 before the next");
   });
@@ -173,7 +173,7 @@ describe("a corpus of several groups of conversations", () => {
         let stops = 0;
         const groups = new Set<number>();
         while (loader.state.corpora[0]?.rows.epoch === epoch) {
-          groups.add(loader.state.corpora[0].rows.trees as number);
+          groups.add(loader.state.corpora[0].rows.items as number);
           const { targets, weights, lossWeight } = loader.next();
           expect(lossWeight).toBeGreaterThan(0);
           targets.forEach((target, i) => {

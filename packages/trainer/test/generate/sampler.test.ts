@@ -1,6 +1,7 @@
 import { expectAllClose } from "@cai/test-utils";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { byLogit } from "../../src/generate/by-logit.js";
 import { sampleToken } from "../../src/generate/sampler.js";
 
 const logits = Float32Array.of(0, 2, 1, Number.NEGATIVE_INFINITY, 2);
@@ -61,6 +62,22 @@ describe("sampleToken", () => {
             (value, id) => value > (row[token] as number) || (value === row[token] && id < token),
           );
           expect(better.length).toBeLessThan(topK);
+        },
+      ),
+    );
+  });
+
+  it("takes the most likely first, the lower id among equals, without sorting them all", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom(-2, -1, 0, 0.5, 3, Number.NEGATIVE_INFINITY), { maxLength: 40 }),
+        (values) => {
+          const sorted = values
+            .map((_, id) => id)
+            .sort((a, b) => (values[b] as number) - (values[a] as number) || a - b);
+          const order = byLogit(Float32Array.from(values));
+          // Two at -Infinity differ by NaN, which leaves them in the order of their ids.
+          expect([...order]).toEqual(sorted);
         },
       ),
     );

@@ -70,6 +70,7 @@ async function describeCheckpoint(path: string, { json }: Options): Promise<void
       ["checkpoint", dir],
       ["step", `${grouped(step)} of ${grouped(recipe.steps)}`],
       ["digest", digest],
+      ...(recipe.init ? [["began with", recipe.init.from] as const] : []),
       ...modelRows(recipe),
     ]),
   );

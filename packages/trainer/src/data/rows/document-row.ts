@@ -15,9 +15,11 @@ export function documentRow(dataset: TokenDataset, pieces: readonly DocumentPiec
   const targets = new Int32Array(seqLen).fill(-1);
   let at = 0;
   for (const { start, isFirst, length } of pieces) {
-    dataset.read(start, length, targets, at);
-    tokens.set(targets.subarray(at, at + length - 1), at + 1);
-    if (!isFirst) dataset.read(start - 1, 1, tokens, at);
+    const text = new Int32Array(length + 1).fill(dataset.endOfText, 0, 1);
+    if (isFirst) dataset.read(start, length, text, 1);
+    else dataset.read(start - 1, length + 1, text);
+    tokens.set(text.subarray(0, length), at);
+    targets.set(text.subarray(1), at);
     at += length;
   }
   const lengths = pieces.map(({ length }) => length);
