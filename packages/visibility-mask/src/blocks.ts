@@ -1,6 +1,6 @@
 import { checkWhole } from "@cai/portable/arguments";
 import type { ViewOptions, VisibilityMask } from "./mask.js";
-import { most, windowOf } from "./refuse.js";
+import { allocate, most, windowOf } from "./refuse.js";
 import { visibleRuns } from "./visible-runs.js";
 
 export interface BlockOptions extends ViewOptions {
@@ -30,7 +30,7 @@ export function blocks(mask: VisibilityMask, options: BlockOptions = {}): Blocks
   checkWhole(keyBlock, "keyBlock", 1, most, op);
   const { batchSize, seqLen } = mask;
   const [rows, columns] = [Math.ceil(seqLen / queryBlock), Math.ceil(seqLen / keyBlock)];
-  const kinds = new Uint8Array(batchSize * rows * columns);
+  const kinds = allocate(Uint8Array, batchSize * rows * columns, "blocks: take larger blocks, or fewer rows", op);
   for (let b = 0; b < batchSize; b++) {
     countBlocks(mask, { row: b, queryBlock, keyBlock, window }, (column, cells) => {
       const keys = Math.min(keyBlock, seqLen - column * keyBlock);

@@ -4,8 +4,13 @@ import { refuse, refuseToken } from "./refuse.js";
 
 const op = "visibilityMask";
 
-/** Checks everything about a mask's arrays in O(n). @returns T, the tokens of a row. */
-export function checkMask(arrays: MaskArrays): number {
+interface CheckedArrays extends Pick<MaskArrays, "start" | "limit" | "positions"> {
+  readonly batchSize: number;
+  readonly seqLen: number;
+}
+
+/** Checks everything about a mask's arrays in O(n). @returns what has been checked: a second look may find something else. */
+export function checkMask(arrays: MaskArrays): CheckedArrays {
   checkOptions(arrays, op);
   const { start, limit, positions, batchSize = 1, allowBlind = false } = arrays;
   checkArray(start, "start", ["Int32Array"], op);
@@ -21,8 +26,8 @@ export function checkMask(arrays: MaskArrays): number {
     checkIntervals(part(start), part(limit), row);
     if (!allowBlind) checkSight(part(start), part(limit), row);
   }
-  if (positions) checkPositions(positions, batchSize, seqLen);
-  return seqLen;
+  if (positions !== undefined) checkPositions(positions, batchSize, seqLen);
+  return { start, limit, positions, batchSize, seqLen };
 }
 
 function checkIntervals(start: Int32Array, limit: Int32Array, row: number): void {

@@ -59,11 +59,12 @@ export class VisibilityMask {
    *   range, whose position is negative, or that sees nobody.
    */
   constructor(arrays: MaskArrays) {
-    this.seqLen = checkMask(arrays);
-    this.batchSize = arrays.batchSize ?? 1;
-    this.start = arrays.start;
-    this.limit = arrays.limit;
-    this.positions = arrays.positions;
+    const { start, limit, positions, batchSize, seqLen } = checkMask(arrays);
+    this.seqLen = seqLen;
+    this.batchSize = batchSize;
+    this.start = start;
+    this.limit = limit;
+    this.positions = positions;
   }
 
   /** One causal document of T tokens: start j, limit T. */

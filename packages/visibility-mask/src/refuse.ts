@@ -20,3 +20,12 @@ export function windowOf(options: ViewOptions, op: string): number {
   checkWhole(window, "window", 0, most, op);
   return window;
 }
+
+/** An array of `length` elements. @throws CaiError `E_MEMORY` saying that there is none for so many of `what`. */
+export function allocate<A>(Type: new (length: number) => A, length: number, what: string, op: string): A {
+  try {
+    return new Type(length);
+  } catch {
+    return refuse(op, `no memory for ${length} ${what}`, "E_MEMORY");
+  }
+}

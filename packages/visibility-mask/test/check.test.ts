@@ -107,6 +107,22 @@ describe("a mask from arrays", () => {
     expect(make(bad(value))).toThrow(expect.objectContaining({ code: "E_ARGUMENT" }));
   });
 
+  it("keeps what it has checked, though a second look would find something else", () => {
+    let looks = 0;
+    const changing = {
+      get start() {
+        return looks++ === 0 ? ints(0, 1) : ints(9, 9);
+      },
+      limit: ints(2, 2),
+    };
+    expect(Array.from(new VisibilityMask(changing).start)).toEqual([0, 1]);
+  });
+
+  it.each([null, 0, "", Number.NaN])("refuses positions %j", (positions) => {
+    const candidate = { start: ints(0, 1), limit: ints(2, 2), positions } as never;
+    expect(make(candidate)).toThrow("positions must be a Int32Array");
+  });
+
   it("checks a row of 131,072 tokens in one pass", () => {
     const n = 131_072;
     const start = Int32Array.from({ length: n }, (_, j) => j);

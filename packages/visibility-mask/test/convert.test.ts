@@ -226,6 +226,16 @@ describe("blocks", () => {
     expect(() => sample.blocks({ keyBlock: size as number })).toThrow("keyBlock must be a whole number from 1");
   });
 
+  it("are refused where there is no memory for them", () => {
+    const blocks = () => VisibilityMask.causal(2 ** 20).blocks({ queryBlock: 1, keyBlock: 1 });
+    expect(blocks).toThrow(
+      expect.objectContaining({
+        code: "E_MEMORY",
+        message: "visibilityMask.blocks: no memory for 1099511627776 blocks: take larger blocks, or fewer rows",
+      }),
+    );
+  });
+
   it("and visibleCells take a long row with memory for one row", () => {
     const lengths = Array<number>(1000).fill(131);
     const mask = VisibilityMask.packed(lengths);

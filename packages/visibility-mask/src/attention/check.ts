@@ -1,5 +1,5 @@
 import { checkArray, checkLength, describe } from "@cai/portable/arguments";
-import { VisibilityMask } from "../mask.js";
+import type { VisibilityMask } from "../mask.js";
 import { refuse, windowOf } from "../refuse.js";
 import type { AttentionJob, BackwardJob, Dims } from "./job.js";
 import type { AttentionOptions, BackwardOptions, FloatTensor } from "./options.js";
@@ -22,16 +22,22 @@ export function checkTensor(tensor: FloatTensor, name: string, shape: Sizes, op:
   if (typeof tensor !== "object" || tensor === null) {
     refuse(op, `${name} must be a tensor, got ${describe(tensor)}`);
   }
-  if (tensor.dtype !== "float32") refuse(op, `${name} must be float32, got ${tensor.dtype}`, "E_DTYPE");
+  if (tensor.dtype !== "float32") refuse(op, `${name} must be float32, got ${listed(tensor.dtype)}`, "E_DTYPE");
   if (tensor.device !== "cpu") {
-    refuse(op, `${name} must be on the CPU, got ${tensor.device}: copy it first`, "E_DEVICE");
+    refuse(op, `${name} must be on the CPU, got ${listed(tensor.device)}: copy it first`, "E_DEVICE");
   }
   checkArray(tensor.data, name, ["Float32Array"], op);
   if (!fits(tensor.shape, shape)) {
     const expected = shape.map((size) => size ?? "any").join(", ");
-    refuse(op, `${name} must have shape [${expected}], got [${tensor.shape?.join(", ")}]`, "E_SHAPE");
+    refuse(op, `${name} must have shape [${expected}], got ${listed(tensor.shape)}`, "E_SHAPE");
   }
   checkExtent(tensor, name, op, gaps);
+}
+
+/** Members of an array one by one; names, such as those of types, without quotes. */
+function listed(value: unknown): string {
+  if (typeof value === "string") return value;
+  return Array.isArray(value) ? `[${value.map(describe).join(", ")}]` : describe(value);
 }
 
 function fits(shape: readonly number[], expected: Sizes): boolean {
@@ -47,18 +53,19 @@ function fits(shape: readonly number[], expected: Sizes): boolean {
 function checkExtent({ shape, strides, data }: FloatTensor, name: string, op: string, gaps: boolean): void {
   const rank = shape.length;
   const fail = (expected: string) => {
-    const layout = strides ? ` and strides [${strides.join(", ")}]` : "";
-    refuse(op, `${name} of shape [${shape.join(", ")}]${layout} must ${expected}`, "E_SHAPE");
+    const layout = strides === undefined ? "" : ` and strides ${listed(strides)}`;
+    refuse(op, `${name} of shape ${listed(shape)}${layout} must ${expected}`, "E_SHAPE");
   };
-  if (strides && strides.length !== rank) fail(`have ${rank} strides`);
+  if (strides !== undefined && !(Array.isArray(strides) && strides.length === rank)) fail(`have ${rank} strides`);
   let end = 1;
   let dense = 1;
   for (let i = rank - 1; i >= 0; i--) {
     const size = shape[i] as number;
     if (size === 0) return;
     const stride = strides ? (strides[i] as number) : dense;
+    // One element needs no stride, but 0 times what is no finite number is no place.
+    if (!(Number.isInteger(stride) && stride >= Math.min(1, size - 1))) fail("have whole strides from 1");
     if (size > 1) {
-      if (!(Number.isInteger(stride) && stride >= 1)) fail("have whole strides from 1");
       if (stride !== dense && !gaps) fail("be without gaps");
       if (stride !== 1 && i === rank - 1) fail("be dense in its last dimension");
       end += (size - 1) * stride;
@@ -73,21 +80,23 @@ export function checkJob(options: AttentionOptions, dims: Dims, op: string): Att
   const window = windowOf(options, op);
   const { mask, queryIndices, scale = 1 / Math.sqrt(dims.D), softcap = 0 } = options;
   checkMaskFits(mask, queryIndices, dims, op);
-  if (!Number.isFinite(scale)) refuse(op, `scale must be a finite number, got ${describe(scale)}`);
-  if (!(Number.isFinite(softcap) && softcap >= 0))
-    refuse(op, `softcap must be 0 (none) or more, got ${describe(softcap)}`);
+  // Natively both are float32.
+  const isFloat = (value: unknown) => Number.isFinite(value) && Math.abs(value as number) < 2 ** 128;
+  if (!isFloat(scale)) refuse(op, `scale must be a finite float32, got ${describe(scale)}`);
+  if (!(isFloat(softcap) && softcap >= 0)) refuse(op, `softcap must be 0 (none) or more, got ${describe(softcap)}`);
   return { dims, mask, queryIndices, window, scale, softcap };
 }
 
 function checkMaskFits(mask: VisibilityMask, indices: Int32Array | undefined, { B, T, S }: Dims, op: string): void {
-  if (!(mask instanceof VisibilityMask) && typeof (mask as VisibilityMask | undefined)?.seqLen !== "number") {
+  // Its class may be that of another copy of this package.
+  if (!(ArrayBuffer.isView(mask?.start) && ArrayBuffer.isView(mask.limit))) {
     refuse(op, `mask must be a VisibilityMask, got ${describe(mask)}`);
   }
   if (mask.batchSize !== B || mask.seqLen !== S) {
     const got = `${mask.batchSize} of ${mask.seqLen}`;
     refuse(op, `mask must have ${B} rows of ${S} tokens, as k has, got ${got}`, "E_SHAPE");
   }
-  if (!indices) {
+  if (indices === undefined) {
     if (T === S) return;
     const advice = "give queryIndices, the index in the mask of each query";
     refuse(op, `${T} queries and ${S} keys: ${advice}`, "E_SHAPE");

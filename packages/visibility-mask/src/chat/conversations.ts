@@ -1,6 +1,6 @@
-import { describe } from "@cai/portable/arguments";
+import { checkChoice, checkOptions, describe } from "@cai/portable/arguments";
 import { CaiError } from "@cai/portable/error";
-import { type ChatRole, roleNames, roleOf } from "./roles.js";
+import { type ChatRole, chatRoles, roleNames, roleOf } from "./roles.js";
 
 /** One utterance. */
 export interface ChatTurn {
@@ -30,11 +30,11 @@ type Fields = Readonly<Record<string, unknown>>;
  * Reads conversations from parsed JSON of any of these forms, or an array of them:
  *
  * - `{ messages: [{ role, content }] }` as of OpenAI; content is a string or an array of `{ type: "text", text }`.
- *   Tool calls without content become the JSON of their names and arguments. `weight: 0` takes a turn out of the loss.
+ *   Tool calls, or a `function_call`, without content become the JSON of their names and arguments. `weight: 0` takes a turn out of the loss.
  * - `{ conversations: [{ from, value }], system? }` as of ShareGPT, from `human`, `gpt`, `system` and so on.
  * - `{ prompt: { role, text, replies: [...] } }` as of Open Assistant's trees, or such a message by itself.
  * - A flat array of messages with `id` or `message_id` and `parent_id` or `parentId` (null, absent or empty: a root), in
- *   any order: a tree for each root.
+ *   any order: a tree for each root. `messages` and `conversations` may be such an array too.
  * - An array of messages: one conversation.
  *
  * Other fields are passed over. Field names may be mixed: text may be called content, text or value, and so on.
@@ -43,13 +43,14 @@ type Fields = Readonly<Record<string, unknown>>;
  *   turns, an id that comes twice, a parent that is missing, replies in a circle
  */
 export function conversationsFrom(json: unknown, options: ConversationsOptions = {}): ChatTree[] {
-  const { source = "conversations" } = options;
-  if (!Array.isArray(json)) return [conversation(json, source, options)];
-  if (!json.some(isNested)) {
-    if (json.some(isTreeMessage)) return flatTrees(json, source, options);
-    if (json.some(isMessage)) return [path(json, source, options)];
-  }
-  return json.map((one, i) => conversation(one, `${source}: conversation ${i}`, options));
+  checkOptions(options, "conversations");
+  const { source = "conversations", roles = {} } = options;
+  for (const name of Object.keys(roles)) checkChoice(roles[name], `roles["${name}"]`, chatRoles, "conversations");
+  const isList = Array.isArray(json) && !json.some(isNested) && json.some(isMessage);
+  // Replies, though none anywhere, tell conversations of one turn from turns of one conversation.
+  if (isList && (json.some(isTreeMessage) || !json.some(hasReplies))) return messageList(json, source, options);
+  if (!Array.isArray(json)) return conversation(json, source, options);
+  return json.flatMap((one, i) => conversation(one, `${source}: conversation ${i}`, options));
 }
 
 /** Whether this is one message of a flat list with parent ids, rather than a conversation. */
@@ -57,29 +58,33 @@ export function isTreeMessage(json: unknown): boolean {
   return isMessage(json) && !isNested(json) && ("parent_id" in json || "parentId" in json);
 }
 
-function conversation(json: unknown, place: string, options: ConversationsOptions): ChatTree {
+function conversation(json: unknown, place: string, options: ConversationsOptions): ChatTree[] {
+  if (Array.isArray(json)) return messageList(json, place, options);
   if (isFields(json)) {
     const { messages, conversations, prompt, system } = json;
     const list = messages ?? conversations;
     if (Array.isArray(list)) {
       const first = typeof system === "string" && system !== "" ? [{ role: "system", content: system }] : [];
-      return path([...first, ...list], place, options);
+      return messageList([...first, ...list], place, options);
     }
-    if (isFields(prompt)) return nested(prompt, place, options);
-    if (isMessage(json)) return nested(json, place, options);
+    if (isFields(prompt)) return [nested(prompt, place, options)];
+    if (isMessage(json)) return [nested(json, place, options)];
   }
   const known = "an object with messages, conversations, prompt, or role and replies";
   const came = isFields(json) ? `fields ${Object.keys(json).slice(0, 8).join(", ") || "none"}` : describe(json);
   refuse(place, `expected ${known}, got ${came}`);
 }
 
-function path(messages: readonly unknown[], place: string, options: ConversationsOptions): ChatTree {
+/** Messages one after another, or trees of them by their parents' ids. */
+function messageList(messages: readonly unknown[], place: string, options: ConversationsOptions): ChatTree[] {
   if (messages.length === 0) refuse(place, "expected turns, got none");
-  return { turns: messages.map((message, i) => turnOf(message, i - 1, `${place}: turn ${i}`, options)) };
+  if (messages.some(isTreeMessage)) return flatTrees(messages, place, options);
+  return [{ turns: messages.map((message, i) => turnOf(message, i - 1, `${place}: turn ${i}`, options)) }];
 }
 
 function nested(root: Fields, place: string, options: ConversationsOptions): ChatTree {
-  return depthFirst(root, place, options, ({ replies = [] }, at) => {
+  return depthFirst(root, place, options, (message, at) => {
+    const replies = message.replies ?? [];
     if (!Array.isArray(replies)) refuse(at, `expected replies to be an array, got ${describe(replies)}`);
     return replies;
   });
@@ -120,11 +125,14 @@ function depthFirst(
   repliesTo: (message: Fields, place: string) => readonly unknown[],
 ): ChatTree {
   const turns: ChatTurn[] = [];
+  const seen = new Set<unknown>();
   const waiting: [message: unknown, parent: number][] = [[root, -1]];
   for (let next = waiting.pop(); next; next = waiting.pop()) {
     const [message, parent] = next;
     const at = `${place}: turn ${turns.length}`;
     const number = turns.push(turnOf(message, parent, at, options)) - 1;
+    if (seen.has(message)) refuse(at, "is there twice, or replies go in a circle: repeat what answers two messages");
+    seen.add(message);
     const replies = repliesTo(message as Fields, at);
     for (let i = replies.length - 1; i >= 0; i--) waiting.push([replies[i], number]);
   }
@@ -135,17 +143,20 @@ function turnOf(message: unknown, parent: number, place: string, { roles }: Conv
   if (!isFields(message)) refuse(place, `expected an object with role and content, got ${describe(message)}`);
   const name = message.role ?? message.from;
   const role = roleOf(name, roles);
-  if (!role) refuse(place, `expected a role of ${roleNames(roles)}, got ${describe(name)}`);
+  if (!role) refuse(place, `expected a role of ${roleNames(roles)} (options.roles adds more), got ${describe(name)}`);
   const text = textOf(message, place);
   return { role, text, parent, ...(message.weight === 0 && { loss: false }) };
 }
 
 function textOf(message: Fields, place: string): string {
-  const content = message.content ?? message.text ?? message.value;
+  const content = message.content ?? message.text ?? message.value ?? message.content;
+  const calls = message.tool_calls ?? (message.function_call ? [{ function: message.function_call }] : undefined);
+  const isEmpty = content === null || content === undefined || (content as string | unknown[]).length === 0;
+  if (isEmpty && Array.isArray(calls) && calls.length > 0) {
+    return JSON.stringify(calls.map((call, i) => callOf(call, `${place}: tool call ${i}`)));
+  }
   if (typeof content === "string") return content;
   if (Array.isArray(content)) return content.map((part, i) => partText(part, `${place}: part ${i}`)).join("");
-  const calls = message.tool_calls;
-  if (Array.isArray(calls)) return JSON.stringify(calls.map((call, i) => callOf(call, `${place}: tool call ${i}`)));
   refuse(place, `expected content to be a string or an array of text parts, got ${describe(content)}`);
 }
 
@@ -169,8 +180,12 @@ function isMessage(value: unknown): value is Fields {
   return isFields(value) && ("role" in value || "from" in value);
 }
 
-function isNested(value: unknown): boolean {
+function hasReplies(value: unknown): value is { replies: unknown[] } {
   return isMessage(value) && Array.isArray(value.replies);
+}
+
+function isNested(value: unknown): boolean {
+  return hasReplies(value) && value.replies.length > 0;
 }
 
 function refuse(place: string, message: string): never {

@@ -1,5 +1,6 @@
-import { describe } from "@cai/portable/arguments";
-import { CaiError } from "@cai/portable/error";
+import { checkList, describe } from "@cai/portable/arguments";
+import { isToken, refuseId } from "../pack/check.js";
+import { refuse } from "../refuse.js";
 import type { ChatRole } from "./roles.js";
 
 /**
@@ -46,19 +47,33 @@ export interface TurnMarks {
   readonly after: readonly number[];
 }
 
+const op = "chatTemplate";
+
+/** What the tokenizer gives for a text. @throws CaiError `E_ARGUMENT` when that is no list of token ids. */
+export function idsOf(encoding: ChatEncoding, text: string, special: boolean): ArrayLike<number> {
+  if (typeof encoding.encode !== "function") {
+    refuse(op, `encode must be a function, got ${describe(encoding.encode)}`);
+  }
+  if (typeof text !== "string") refuse(op, `text must be a string, got ${describe(text)}`);
+  const ids = encoding.encode(text, { special });
+  checkList(ids, "what encode returns", op);
+  for (let i = 0; i < ids.length; i++) if (!isToken(ids[i])) refuseId(ids[i], `id ${i} that encode returns`, op);
+  return ids;
+}
+
 /** @throws CaiError `E_ARGUMENT` when the tokenizer has not one token for the template's stop. */
-export function turnMarks({ encode, template = chatTemplates.plain }: ChatEncoding, role: ChatRole): TurnMarks {
+export function turnMarks(encoding: ChatEncoding, role: ChatRole): TurnMarks {
+  const template: ChatTemplate = encoding.template ?? chatTemplates.plain;
+  for (const part of ["begin", "head", "stop", "after"] as const) {
+    if (typeof template?.[part] !== "string") refuse(op, `template.${part} must be a string`);
+  }
   const { begin, head, after, roles } = template;
-  const mark = (text: string) => (text === "" ? [] : Array.from(encode(text, { special: true })));
+  const mark = (text: string) => (text === "" ? [] : Array.from(idsOf(encoding, text, true)));
   const [stop, ...more] = mark(template.stop);
   if (stop === undefined || more.length > 0) {
     const which = `template ${template.name}: expected its stop ${describe(template.stop)} to be one token`;
     const advice = "use a tokenizer that has it, or the template plain";
-    throw new CaiError(
-      "E_ARGUMENT",
-      "chatTemplate",
-      `${which}, got ${stop === undefined ? 0 : 1 + more.length}: ${advice}`,
-    );
+    refuse(op, `${which}, got ${stop === undefined ? 0 : 1 + more.length}: ${advice}`);
   }
   return { begin: mark(begin), head: mark(head.split("{role}").join(roles?.[role] ?? role)), stop, after: mark(after) };
 }

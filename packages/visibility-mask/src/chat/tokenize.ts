@@ -1,8 +1,8 @@
-import { checkChoice } from "@cai/portable/arguments";
+import { checkChoice, checkList, checkOptions } from "@cai/portable/arguments";
 import type { ConversationTree, ConversationTurn } from "../pack/conversation-tree.js";
 import type { ChatTree, ChatTurn } from "./conversations.js";
 import { type ChatRole, chatRoles } from "./roles.js";
-import { type ChatEncoding, type TurnMarks, turnMarks } from "./template.js";
+import { type ChatEncoding, idsOf, type TurnMarks, turnMarks } from "./template.js";
 
 export interface TokenizeChatOptions extends ChatEncoding {
   /** Whose turns are learned; the assistant's when absent. */
@@ -16,8 +16,12 @@ export interface TokenizeChatOptions extends ChatEncoding {
  * @throws CaiError `E_ARGUMENT` for a role that is none, or a tokenizer that has not one token for the template's stop
  */
 export function tokenizeChat(tree: ChatTree, options: TokenizeChatOptions): ConversationTree {
+  const op = "tokenizeChat";
+  checkOptions(options, op);
   const { lossRoles = ["assistant"] } = options;
-  for (const role of lossRoles) checkChoice(role, "lossRoles", chatRoles, "tokenizeChat");
+  checkList(lossRoles, "lossRoles", op);
+  for (const role of lossRoles) checkChoice(role, "lossRoles", chatRoles, op);
+  checkTurns(tree?.turns, op);
   const marks = marksByRole(options);
   return {
     turns: tree.turns.map((turn): ConversationTurn => {
@@ -48,23 +52,33 @@ export function chatPrompt(
   turns: readonly Pick<ChatTurn, "role" | "text">[],
   options: ChatEncoding & { readonly role?: ChatRole },
 ): ChatPrompt {
+  const op = "chatPrompt";
+  checkOptions(options, op);
   const { role = "assistant" } = options;
-  for (const turn of [...turns, { role }]) checkChoice(turn.role, "role", chatRoles, "chatPrompt");
+  checkTurns(turns, op);
+  checkChoice(role, "role", chatRoles, op);
   const marks = marksByRole(options);
   const { begin, head, stop } = marks(role);
   const ids = turns.flatMap((turn, i) => turnTokens(turn, i === 0, marks(turn.role), options).ids);
   return { tokens: Int32Array.from([...(turns.length === 0 ? begin : ids), ...head]), stopToken: stop };
 }
 
+function checkTurns(turns: readonly Pick<ChatTurn, "role">[], op: string): void {
+  checkList(turns, "turns", op);
+  turns.forEach((turn, i) => {
+    checkChoice(turn?.role, `the role of turn ${i}`, chatRoles, op);
+  });
+}
+
 function turnTokens(
   { text }: Pick<ChatTurn, "text">,
   isFirst: boolean,
   { begin, head, stop, after }: TurnMarks,
-  { encode }: ChatEncoding,
+  encoding: ChatEncoding,
 ): { ids: number[]; from: number; to: number } {
   const ids = isFirst ? [...begin, ...head] : [...head];
   const from = ids.length;
-  const encoded = encode(text, { special: false });
+  const encoded = idsOf(encoding, text, false);
   for (let i = 0; i < encoded.length; i++) ids.push(encoded[i] as number);
   const to = ids.push(stop);
   return { ids: ids.concat(after), from, to };

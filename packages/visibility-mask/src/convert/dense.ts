@@ -1,6 +1,6 @@
 import { checkArray, checkLength, checkOptions, checkWhole, describe } from "@cai/portable/arguments";
 import type { MaskArrays, ViewOptions, VisibilityMask } from "../mask.js";
-import { most, refuse, refuseToken, windowOf } from "../refuse.js";
+import { allocate, most, refuse, refuseToken, windowOf } from "../refuse.js";
 import { visibleRuns } from "../visible-runs.js";
 
 export interface AdditiveOptions extends ViewOptions {
@@ -15,15 +15,16 @@ export interface DenseShape extends Pick<MaskArrays, "batchSize" | "positions" |
 
 export function toDense(mask: VisibilityMask, options: ViewOptions = {}): Uint8Array {
   const op = "visibilityMask.toDense";
-  return scatter(mask, windowOf(options, op), allocate(mask, Uint8Array, op), 1);
+  return scatter(mask, windowOf(options, op), cellsOf(mask, Uint8Array, op), 1);
 }
 
 export function toAdditive(mask: VisibilityMask, options: AdditiveOptions = {}): Float32Array {
   const op = "visibilityMask.toAdditive";
   const window = windowOf(options, op);
   const { lowest = -1e9 } = options;
-  if (!(lowest < 0)) refuse(op, `lowest must be a number below 0, got ${describe(lowest)}`);
-  return scatter(mask, window, allocate(mask, Float32Array, op).fill(lowest), 0);
+  if (typeof lowest !== "number" || !(lowest < 0))
+    refuse(op, `lowest must be a number below 0, got ${describe(lowest)}`);
+  return scatter(mask, window, cellsOf(mask, Float32Array, op).fill(lowest), 0);
 }
 
 /** Puts `visible` into [B, T, T] where a query sees a key. */
@@ -45,13 +46,8 @@ function scatter<A extends Uint8Array | Float32Array>(
   return dense;
 }
 
-function allocate<A>({ batchSize, seqLen }: VisibilityMask, Type: new (length: number) => A, op: string): A {
-  const cells = batchSize * seqLen * seqLen;
-  try {
-    return new Type(cells);
-  } catch {
-    return refuse(op, `no memory for ${cells} cells: take fewer rows, or blocks() in place of cells`, "E_MEMORY");
-  }
+function cellsOf<A>({ batchSize, seqLen }: VisibilityMask, Type: new (length: number) => A, op: string): A {
+  return allocate(Type, batchSize * seqLen * seqLen, "cells: take fewer rows, or blocks() in place of cells", op);
 }
 
 export function fromDense(dense: Uint8Array, shape: DenseShape): MaskArrays {

@@ -94,10 +94,13 @@ function checkWords(
   if (!Array.isArray(labels) || !labels.every(isText) || (labels.length > 0 && labels.length !== seqLen)) {
     refuse(op, `labels must be ${seqLen} strings, one for each token`);
   }
-  const inRow = (span: Span) => 0 <= span?.from && span.from < span.to && span.to <= seqLen && isText(span.label);
+  const inRow = (span: Span) => {
+    const { from, to, label } = span ?? {};
+    return Number.isInteger(from) && Number.isInteger(to) && 0 <= from && from < to && to <= seqLen && isText(label);
+  };
   const odd = Array.isArray(spans) ? spans.findIndex((span) => !inRow(span)) : 0;
   if (!Array.isArray(spans) || odd >= 0) {
-    const expected = `an array of { from, to, label } with 0 ≤ from < to ≤ ${seqLen}`;
+    const expected = `an array of { from, to, label } in whole tokens with 0 ≤ from < to ≤ ${seqLen}`;
     refuse(op, `spans must be ${expected}; element ${odd} is not`);
   }
 }

@@ -1,4 +1,4 @@
-import { checkWhole } from "@cai/portable/arguments";
+import { checkOptions, checkWhole } from "@cai/portable/arguments";
 import { most } from "../refuse.js";
 import { checkSeqLen } from "./check.js";
 
@@ -28,6 +28,7 @@ export interface Piece {
  * @throws CaiError `E_ARGUMENT` for a number out of range.
  */
 export function cutDocument(length: number, seqLen: number, options: CutOptions = {}): Piece[] {
+  checkOptions(options, op);
   const { first = seqLen, overlap = 0 } = options;
   checkWhole(length, "length", 0, most, op);
   checkSeqLen(seqLen, op);

@@ -1,4 +1,4 @@
-import { checkList } from "@cai/portable/arguments";
+import { checkList, checkOptions } from "@cai/portable/arguments";
 import { BestFit } from "./best-fit.js";
 import { checkSeqLen, checkSome, isToken, refuseId } from "./check.js";
 import { type CutOptions, cutDocument, type Piece } from "./cut.js";
@@ -35,15 +35,15 @@ export interface PackedDocuments extends PackedBatch {
  * @throws CaiError `E_ARGUMENT` naming the document or token that is wrong, or when there are no tokens at all.
  */
 export function packDocuments(documents: readonly ArrayLike<number>[], options: DocumentOptions): PackedDocuments {
-  const { seqLen } = options;
+  checkOptions(options, op);
+  const { seqLen, first = seqLen, overlap = Math.min(1, seqLen - 1) } = options;
   checkSeqLen(seqLen, op);
   checkList(documents, "documents", op);
-  const cut = { overlap: Math.min(1, seqLen - 1), ...options };
   const pieces: Omit<DocumentPlace, "row" | "at">[] = [];
   for (let document = 0; document < documents.length; document++) {
     checkList(documents[document], `document ${document}`, op);
     const { length } = documents[document] as ArrayLike<number>;
-    for (const piece of cutDocument(length, seqLen, cut)) pieces.push({ document, ...piece });
+    for (const piece of cutDocument(length, seqLen, { first, overlap })) pieces.push({ document, ...piece });
   }
   checkSome(pieces.length, op);
   const bins = new BestFit(seqLen).pack(

@@ -1,4 +1,6 @@
+import { checkArray, checkLength, checkList } from "@cai/portable/arguments";
 import { VisibilityMask } from "../mask.js";
+import { refuse } from "../refuse.js";
 
 /** One array an aspect, an entry a token; positions that hold no token are padding, which nobody sees. */
 export interface PackedArrays {
@@ -71,12 +73,24 @@ export function batchOf({ start, limit, ...arrays }: PackedArrays, seqLen: numbe
   return { ...arrays, mask, batchSize, seqLen, used };
 }
 
-/** Copies rows of one length, at least one, into a batch. */
+/**
+ * Copies rows of one length, at least one, into a batch.
+ *
+ * @throws CaiError `E_ARGUMENT` when there are none or an element is no row; `E_SHAPE` for rows of unlike lengths.
+ */
 export function stackRows(rows: readonly PackedRow[]): PackedBatch {
-  const seqLen = rows[0]?.tokens.length ?? 0;
+  const op = "stackRows";
+  checkList(rows, "rows", op);
+  const seqLen = rows[0]?.tokens?.length ?? 0;
+  if (seqLen === 0) refuse(op, "expected at least one row of tokens, got none");
   const arrays = newArrays(rows.length * seqLen);
   for (const [row, from] of rows.entries()) {
-    for (const name of Object.keys(arrays) as (keyof PackedArrays)[]) arrays[name].set(from[name], row * seqLen);
+    for (const name of Object.keys(arrays) as (keyof PackedArrays)[]) {
+      const place = `${name} of row ${row}`;
+      checkArray(from?.[name], place, [name === "weights" ? "Float32Array" : "Int32Array"], op);
+      checkLength(from[name], place, seqLen, "as row 0 has", op);
+      arrays[name].set(from[name], row * seqLen);
+    }
   }
   return batchOf(
     arrays,

@@ -1,4 +1,5 @@
-import { checkWhole } from "@cai/portable/arguments";
+import { checkWhole, describe } from "@cai/portable/arguments";
+import { refuse } from "../refuse.js";
 import { type BranchTree, branchesOf, type Rules } from "./branches.js";
 import type { ConversationTree } from "./conversation-tree.js";
 import { type ConversationOptions, rulesOf } from "./conversations.js";
@@ -39,6 +40,9 @@ export async function* packStream(
   const { batchSize = 1, bufferTokens = 256 * rules.seqLen } = options;
   checkWhole(batchSize, "batchSize", 1, 2 ** 26, op);
   checkWhole(bufferTokens, "bufferTokens", rules.seqLen, Number.MAX_SAFE_INTEGER, op);
+  if (!(Symbol.asyncIterator in Object(source) || Symbol.iterator in Object(source))) {
+    refuse(op, `source must be iterable, got ${describe(source)}`);
+  }
   const buffer = new Buffer(rules);
   const ready: PackedRow[] = [];
   let index = 0;

@@ -136,6 +136,8 @@ describe("attention's errors", () => {
     expect(forward({}, { ...x, device: "cuda" })).toThrow("q must be on the CPU, got cuda: copy it first");
     expect(forward({}, { ...x, data: [1] } as never)).toThrow("q must be a Float32Array, got an array");
     expect(forward({}, zeros(3, 4))).toThrow("q must have shape [any, any, any, any], got [3, 4]");
+    expect(forward({}, { ...x, shape: 4 } as never)).toThrow("q must have shape [any, any, any, any], got 4");
+    expect(forward({}, { ...x, dtype: Symbol("f") } as never)).toThrow("q must be float32, got Symbol(f)");
     expect(forward({}, x, zeros(1, 3, 2, 5))).toThrow("k must have shape [1, any, any, 4], got [1, 3, 2, 5]");
     expect(forward({}, x, zeros(1, 3, 3, 4))).toThrow("q must have a multiple of k's heads, got 2 and 3");
     expect(forward({}, zeros(1, 3, 2, 0), zeros(1, 3, 2, 0))).toThrow(
@@ -154,12 +156,16 @@ describe("attention's errors", () => {
     expect(strided(24, 8, 4, 2)).toThrow(`${place} [24, 8, 4, 2] must be dense in its last dimension`);
     expect(strided(24, 0, 4, 1)).toThrow(`${place} [24, 0, 4, 1] must have whole strides from 1`);
     expect(strided(24, 9, 4, 1)).toThrow(`${place} [24, 9, 4, 1] must have data of at least 26 elements, got 24`);
+    expect(strided(Number.NaN, 8, 4, 1)).toThrow(`${place} [NaN, 8, 4, 1] must have whole strides from 1`);
+    expect(strided(0, 8, 4, 1)).not.toThrow();
+    expect(forward({}, { ...x, strides: 4 } as never)).toThrow(`${place} 4 must have 4 strides`);
     const short = { ...x, data: new Float32Array(23) };
     expect(forward({}, short)).toThrow("q of shape [1, 3, 2, 4] must have data of at least 24 elements, got 23");
   });
 
   it("say which mask fits, and where queries are", () => {
     expect(forward({ mask: {} })).toThrow("mask must be a VisibilityMask, got an object");
+    expect(forward({ mask: { batchSize: 1, seqLen: 3 } })).toThrow("mask must be a VisibilityMask, got an object");
     const wrong = VisibilityMask.causal(4);
     expect(forward({ mask: wrong })).toThrow("mask must have 1 rows of 3 tokens, as k has, got 1 of 4");
     expect(forward({ mask: wrong }, x, zeros(1, 4, 2, 4))).toThrow("v must have shape [1, 4, 2, 4], got [1, 3, 2, 4]");
@@ -173,13 +179,16 @@ describe("attention's errors", () => {
     expect(indices(1)).toThrow("queryIndices must have 2 elements (one a query), got 1");
     expect(indices(1, 3)).toThrow("queryIndices: query 1 of row 0 must be from 0 to 2, got 3");
     expect(indices(-1, 0)).toThrow("queryIndices: query 0 of row 0 must be from 0 to 2, got -1");
+    expect(forward({ queryIndices: null })).toThrow("queryIndices must be a Int32Array, got null");
     expect(forward({ queryIndices: [0, 1, 2] })).toThrow("queryIndices must be a Int32Array, got an array");
   });
 
   it("refuse options out of range", () => {
     expect(forward({ window: -1 })).toThrow("window must be a whole number from 0 to 2147483647, got -1");
     expect(forward({ window: 1.5 })).toThrow("window must be a whole number");
-    expect(forward({ scale: Number.NaN })).toThrow("scale must be a finite number, got NaN");
+    expect(forward({ scale: Number.NaN })).toThrow("scale must be a finite float32, got NaN");
+    expect(forward({ scale: 1e300 })).toThrow("scale must be a finite float32, got 1e+300");
+    expect(forward({ softcap: 1e300 })).toThrow("softcap must be");
     expect(forward({ softcap: -1 })).toThrow("softcap must be 0 (none) or more, got -1");
     expect(backward({ coefficient: -1 })).toThrow("zreg.coefficient must be finite and 0 or more, got -1");
     expect(backward({ coefficient: new Float32Array(3) })).toThrow(

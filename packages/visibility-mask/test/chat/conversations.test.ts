@@ -123,6 +123,58 @@ describe("conversationsFrom", () => {
     );
   });
 
+  it.each([
+    ["an empty text beside tool calls", { content: "", tool_calls: [{ function: { name: "f", arguments: "{}" } }] }],
+    ["no text parts beside tool calls", { content: [], tool_calls: [{ function: { name: "f", arguments: "{}" } }] }],
+    ["a function call of the older form", { content: null, function_call: { name: "f", arguments: "{}" } }],
+  ])("reads %s as the calls", (_, message) => {
+    const [tree] = conversationsFrom({ messages: [{ role: "assistant", ...message }] });
+    expect(tree?.turns[0]?.text).toBe('[{"name":"f","arguments":"{}"}]');
+  });
+
+  const said = (id: number, parent: number | null, more = {}) => ({
+    id,
+    parent_id: parent,
+    role: "user",
+    text: `${id}`,
+    ...more,
+  });
+
+  it("takes messages with parent ids as a tree below `messages` too, and where each lists no replies", () => {
+    const expected = ["-1 user: 1", "0 user: 2", "0 user: 3"];
+    for (const json of [
+      { messages: [said(1, null), said(2, 1), said(3, 1)] },
+      [said(1, null, { replies: [] }), said(2, 1, { replies: [] }), said(3, 1, { replies: [] })],
+    ]) {
+      expect(conversationsFrom(json).map(({ turns }) => short(turns))).toEqual([expected]);
+    }
+  });
+
+  it("takes nested conversations of one turn each, and null for no replies", () => {
+    const one = { role: "user", text: "Hi", replies: [] };
+    expect(conversationsFrom([one, one])).toHaveLength(2);
+    expect(conversationsFrom({ ...one, replies: null })).toHaveLength(1);
+  });
+
+  it("takes an array of arrays of messages", () => {
+    const hi = { role: "user", content: "Hi" };
+    expect(conversationsFrom([[hi, hi], [hi]]).map(({ turns }) => turns.length)).toEqual([2, 1]);
+    expect(() => conversationsFrom([[hi], [7]])).toThrow("conversation 1: turn 0: expected an object");
+  });
+
+  it("refuses replies that go in a circle", () => {
+    const root = { role: "user", text: "Hi", replies: [] as unknown[] };
+    root.replies.push(root);
+    expect(() => conversationsFrom(root)).toThrow("turn 1: is there twice, or replies go in a circle");
+  });
+
+  it.each([
+    [null, "options must be an object or left out, got null"],
+    [{ roles: { bot: "asistant" } }, 'roles["bot"] must be system or user or assistant or tool, got "asistant"'],
+  ])("refuses options %j", (options, message) => {
+    expect(() => conversationsFrom([], options as never)).toThrow(`conversations: ${message}`);
+  });
+
   it("follows replies deeper than the stack", () => {
     const list = Array.from({ length: 50_000 }, (_, id) => ({ id, parent_id: id - 1 || null, role: "user", text: "" }));
     const [tree] = conversationsFrom(list.slice(1));

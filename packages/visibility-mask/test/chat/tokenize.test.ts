@@ -98,6 +98,32 @@ describe("tokenizeChat", () => {
   });
 });
 
+describe("tokenizeChat and chatPrompt", () => {
+  const turn = { role: "user", text: "Hi", parent: -1 };
+  it.each<[string, unknown, unknown, string]>([
+    ["options that are none", [turn], null, "options must be an object or left out, got null"],
+    ["turns that are none", undefined, { encode }, "turns must be an array, got undefined"],
+    ["a role that is none", [{ ...turn, role: "bot" }], { encode }, "the role of turn 0 must be system or user"],
+    ["a text that is none", [{ ...turn, text: undefined }], { encode }, "text must be a string, got undefined"],
+    ["no tokenizer", [turn], {}, "encode must be a function, got undefined"],
+    ["a tokenizer that gives a promise", [turn], { encode: async () => [1] }, "what encode returns must be an array"],
+    ["a tokenizer that gives no ids", [turn], { encode: () => [-1] }, "id 0 that encode returns must be a token id"],
+    ["half a template", [turn], { encode, template: { begin: "" } }, "template.head must be a string"],
+  ])("refuse %s", (_, turns, options, message) => {
+    const refused = expect.objectContaining({ code: "E_ARGUMENT", message: expect.stringContaining(message) });
+    expect(() => tokenizeChat({ turns } as never, options as never)).toThrow(refused);
+    expect(() => chatPrompt(turns as never, options as never)).toThrow(refused);
+  });
+
+  it("call the tokenizer as a method", () => {
+    const tokenizer = { offset: 5, encode: (_: string) => [0] };
+    tokenizer.encode = function (this: typeof tokenizer) {
+      return [this.offset];
+    };
+    expect(Array.from(chatPrompt([], tokenizer).tokens)).toEqual([5, 5]);
+  });
+});
+
 describe("chatPrompt", () => {
   it("is what a whole conversation's tokens begin with, up to the answer's text", () => {
     const text = fc.string({ unit: "binary" });

@@ -90,7 +90,21 @@ describe("packDocuments", () => {
     );
   });
 
+  it("takes options that are undefined as absent", () => {
+    const documents = [[1, 2, 3, 4, 5]];
+    const { weights } = packDocuments(documents, { seqLen: 3, overlap: undefined, first: undefined } as never);
+    expect(weights).toEqual(packDocuments(documents, { seqLen: 3 }).weights);
+  });
+
+  it("does not take memory that was given away for an empty document", () => {
+    const gone = Int32Array.of(1, 2);
+    structuredClone(gone, { transfer: [gone.buffer] });
+    const refused = "packDocuments: document 1 must be an array, got detached memory";
+    expect(() => packDocuments([[1, 2], gone], { seqLen: 4 })).toThrow(refused);
+  });
+
   it.each([
+    [[[1]], undefined, "packDocuments: options must be an object or left out, got undefined"],
     [[[1, 2]], { seqLen: 0 }, "seqLen must be a whole number from 1"],
     [
       [
@@ -110,6 +124,6 @@ describe("packDocuments", () => {
     [[[1]], { seqLen: 4, overlap: 4 }, "overlap must be a whole number from 0 to 3, got 4"],
     [[[1]], { seqLen: 4, first: 5 }, "first must be a whole number from 1 to 4, got 5"],
   ])("refuses wrong documents or options (%#)", (documents, options, message) => {
-    expect(() => packDocuments(documents as number[][], options)).toThrow(message);
+    expect(() => packDocuments(documents as number[][], options as never)).toThrow(message);
   });
 });

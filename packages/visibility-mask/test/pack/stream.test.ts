@@ -124,6 +124,7 @@ describe("packStream", () => {
   it.each([
     [[[1], [2, -1]], {}, "packStream: token 1 of turn 0 of tree 1 must be a token id"],
     [[[1], 7], {}, "packStream: tree 1 must be an object with turns, got 7"],
+    [null, {}, "packStream: source must be iterable, got null"],
     [[], { batchSize: 0 }, "batchSize must be a whole number from 1"],
     [[], { bufferTokens: 7 }, "bufferTokens must be a whole number from 8"],
     [[], { seqLen: 0 }, "seqLen must be a whole number from 2"],
