@@ -261,7 +261,7 @@ describe("cai", () => {
   });
 
   it("shows help with examples, and refuses unknown words with exit code 2", async () => {
-    for (const command of ["prepare", "train", "resume", "eval", "generate", "info"]) {
+    for (const command of ["prepare", "train", "resume", "eval", "generate", "chat", "info"]) {
       const { code, stdout } = await cai([command, "--help"]);
       expect(code).toBe(0);
       expect(stdout).toMatch(/Examples?:\n {2}\$ cai/);

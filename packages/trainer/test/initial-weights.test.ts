@@ -92,16 +92,16 @@ describe("a run with init.from", () => {
 });
 
 describe("the recipe chat", () => {
-  it("takes the model of the checkpoint it starts from, three passes over the data and a lower rate", async () => {
+  it("takes the model of the checkpoint it starts from, two passes over the data and a lower rate", async () => {
     const from = (await loadModel(at("base"))).checkpoint;
     const chats = { kind: "conversations", name: "chats", conversations: () => makeTrees(20) } as const;
     const tokenizer = join(from.dir, "tokenizer.json");
     const { manifest } = await prepareCorpora({ corpora: [chats], outDir: at("chats"), tokenizer, valFraction: 0 });
     const tuning = resolveRecipe(recipeByName("chat", { dataDir: at("chats"), from }));
     expect(tuning).toMatchObject({ name: "chat", model: from.recipe.model, init: { from: from.dir } });
-    expect(tuning.optim.lr).toBeCloseTo(from.recipe.optim.lr / 5, 12);
+    expect(tuning.optim.lr).toBeCloseTo(from.recipe.optim.lr / 2, 12);
     const { tokens } = manifest.totals.train;
-    expect(tuning.steps).toBe(Math.ceil((3 * tokens) / (tuning.batchSize * tuning.data.seqLen)));
+    expect(tuning.steps).toBe(Math.ceil((2 * tokens) / (tuning.batchSize * tuning.data.seqLen)));
   });
 
   it("says what it lacks without one", () => {

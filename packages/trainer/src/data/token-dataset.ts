@@ -12,25 +12,14 @@ export interface DocumentPlace {
   readonly bytes: number;
 }
 
-/** Of every so many documents one start is kept in memory, to know where in the index to look. */
-const indexStride = 256;
-
 /** The tokens of one corpus and split, read from disk by position; memory does not grow with the corpus. */
 export class TokenDataset {
-  /** The first token of every {@link indexStride}-th document. */
-  private readonly sampledStarts: Float64Array;
-
   private constructor(
     readonly corpus: string,
     readonly split: Split,
     private readonly shard: ShardReader,
     private readonly index: ShardReader,
-  ) {
-    this.sampledStarts = new Float64Array(Math.ceil(this.documents / indexStride));
-    for (let i = 0; i < this.sampledStarts.length; i++) {
-      this.sampledStarts[i] = this.readIndex(i * indexStride, 1)[0] as number;
-    }
-  }
+  ) {}
 
   /**
    * @param dir a directory that {@link prepareCorpora} wrote
@@ -41,12 +30,7 @@ export class TokenDataset {
   static open(dir: string, corpus: string, split: Split, manifest: Manifest = readManifest(dir)): TokenDataset {
     const entry = corpusOf(manifest, corpus, "text").splits[split];
     const files = ShardReader.openAll(dir, { tokens: entry.shard, index: entry.index }, manifest);
-    try {
-      return new TokenDataset(corpus, split, files.tokens, files.index);
-    } catch (error) {
-      for (const file of Object.values(files)) file.close();
-      throw error;
-    }
+    return new TokenDataset(corpus, split, files.tokens, files.index);
   }
 
   /** Tokens in all, ends of text included. */
@@ -77,22 +61,7 @@ export class TokenDataset {
     this.shard.tokens(position, length, out, outOffset);
   }
 
-  /** The positions from `position` to before `position + length` at which a document begins, in order. */
-  documentStarts(position: number, length: number): number[] {
-    this.checkRange(position, length);
-    const starts: number[] = [];
-    for (let document = this.documentAt(position); document < this.documents; document += indexStride) {
-      const records = this.readIndex(document, Math.min(indexStride, this.documents - document));
-      for (let i = 0; i < records.length; i += 2) {
-        const start = records[i] as number;
-        if (start >= position + length) return starts;
-        if (start >= position) starts.push(start);
-      }
-    }
-    return starts;
-  }
-
-  /** The place of a document by its number. @throws CaiError `E_ARGUMENT` when there is no such document */
+  /** The place of a document by its number. @throws CaiError `E_ARGUMENT` where there is none; `E_FORMAT` for a place that cannot be */
   document(number: number): DocumentPlace {
     if (!Number.isInteger(number) || number < 0 || number >= this.documents) {
       throw new CaiError(
@@ -101,12 +70,15 @@ export class TokenDataset {
         `expected a document from 0 to ${this.documents - 1}, got ${number}`,
       );
     }
-    const last = number + 1 === this.documents;
-    const [start = 0, bytes = 0, nextStart = this.tokens, nextBytes = this.bytes] = this.readIndex(
-      number,
-      last ? 1 : 2,
-    );
-    return { start, length: nextStart - start, bytes: nextBytes - bytes };
+    const records = this.index.records(number, number + 1 === this.documents ? 1 : 2);
+    const value = (field: number) => Number(records.getBigUint64(8 * field, true));
+    const isLast = records.byteLength === 16;
+    const [start, end] = [value(0), isLast ? this.tokens : value(2)];
+    if (end <= start || end > this.tokens) {
+      const expected = `document ${number}: expected a range within ${this.tokens} tokens`;
+      this.index.refuse(`${expected}, got ${start} to ${end}`);
+    }
+    return { start, length: end - start, bytes: (isLast ? this.bytes : value(3)) - value(1) };
   }
 
   /** Reads both files whole and compares their checksums. @throws CaiError `E_FORMAT` naming the damaged one */
@@ -128,23 +100,5 @@ export class TokenDataset {
       "TokenDataset",
       `${this.corpus} ${this.split}: expected a range within ${this.tokens} tokens, got ${length} from ${position}`,
     );
-  }
-
-  /** A document that begins at or before `position` and at most {@link indexStride} documents before the first after. */
-  private documentAt(position: number): number {
-    let low = 0;
-    let high = this.sampledStarts.length;
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if ((this.sampledStarts[middle] as number) <= position) low = middle;
-      else high = middle;
-    }
-    return low * indexStride;
-  }
-
-  /** Start and bytes before it, alternating, of `count` documents. */
-  private readIndex(first: number, count: number): number[] {
-    const records = this.index.records(first, count);
-    return Array.from({ length: 2 * count }, (_, i) => Number(records.getBigUint64(8 * i, true)));
   }
 }

@@ -4,13 +4,16 @@ import { readManifest } from "../data/manifest.js";
 import type { RecipeParams } from "./params.js";
 
 const batchSize = 8;
-const epochs = 3;
+const epochs = 2;
 /** Of the peak rate that the model was pretrained with. */
-const rateShare = 0.2;
+const rateShare = 0.5;
 
 /**
- * Supervised fine-tuning on conversations: the model of a checkpoint, its longest sequences, about three passes over the
- * data at a fifth of the rate that it was pretrained with.
+ * Supervised fine-tuning on conversations: the model of a checkpoint, its longest sequences, about two passes over the
+ * data at half of the rate that it was pretrained with.
+ *
+ * After 320 steps on mail threads, from the model of `start`, the loss on held-out answers was 3.69 nats a token; at a fifth
+ * of the rate 3.75; 4.87 before; one run each.
  *
  * @throws CaiError `E_CONFIG` without a checkpoint or conversations; `E_IO`, `E_FORMAT` when the prepared data can't be read:
  *   their size decides about the steps.
