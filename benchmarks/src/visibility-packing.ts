@@ -22,11 +22,11 @@ const seqLen = 1024;
 
 /**
  * Fixed before the first run: the architecture of the recipe `start` at half its width and two thirds of its depth, its
- * rate, and seeds from 1. A step has about as many loss tokens in all three, so the padded one needs more rows for it.
+ * rate, and seeds that no pilot had. A step has about as many loss tokens in all three, so the padded one needs more rows for it.
  */
 const plans = {
   full: {
-    seeds: [1, 2, 3],
+    seeds: [11, 12, 13],
     steps: 300,
     warmupSteps: 20,
     tokensPerStep: 4096,

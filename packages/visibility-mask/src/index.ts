@@ -24,7 +24,7 @@ export type { AdditiveOptions, DenseShape } from "./convert/dense.js";
 export type { FlashMask } from "./convert/flash-mask.js";
 export type { DrawOptions, Span } from "./draw/grid.js";
 export { type MaskArrays, type ViewOptions, VisibilityMask } from "./mask.js";
-export { bestFitDecreasing } from "./pack/best-fit.js";
+export { bestFit, bestFitDecreasing } from "./pack/best-fit.js";
 export type { ConversationTree, ConversationTurn } from "./pack/conversation-tree.js";
 export {
   type ConversationOptions,

@@ -154,7 +154,8 @@ describe("packed rows", () => {
     const padded = withRows("prose", "padded", { seqLen: 300 }, epochOf);
     const share = (list: MicroBatch[]) =>
       list.reduce((sum, { lossTokens }) => sum + lossTokens, 0) / (300 * list.length);
-    expect(share(used)).toBeGreaterThan(0.9);
+    // A dozen rows, the last ones half empty; thousands leave 0.5 %.
+    expect(share(used)).toBeGreaterThan(0.85);
     expect(share(used)).toBeGreaterThan(1.3 * share(padded));
   });
 

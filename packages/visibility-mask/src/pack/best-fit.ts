@@ -1,8 +1,6 @@
 import { checkList, checkWhole } from "@cai/portable/arguments";
 import { NumberSet } from "./number-set.js";
 
-const op = "bestFitDecreasing";
-
 /**
  * Packs items into bins by best fit decreasing: the longest first (of equals the one with the least index), each into the bin
  * that it leaves the least room in (of equals the one that took an item last), into a new bin where it fits none.
@@ -15,12 +13,27 @@ const op = "bestFitDecreasing";
  * @throws CaiError `E_ARGUMENT` naming the item that is no such number.
  */
 export function bestFitDecreasing(lengths: ArrayLike<number>, capacity: number): number[][] {
+  check(lengths, capacity, "bestFitDecreasing");
+  return new BestFit(capacity).pack(lengths, capacity);
+}
+
+/**
+ * Packs items into bins by best fit in the order in which they come: a few more bins than {@link bestFitDecreasing} needs, but
+ * what comes together stays near each other, and items of like lengths don't gather in the same bins.
+ *
+ * Arguments, result, errors and time as there.
+ */
+export function bestFit(lengths: ArrayLike<number>, capacity: number): number[][] {
+  check(lengths, capacity, "bestFit");
+  return new BestFit(capacity).pack(lengths, capacity, new Uint32Array(lengths.length).keys());
+}
+
+function check(lengths: ArrayLike<number>, capacity: number, op: string): void {
   checkWhole(capacity, "capacity", 1, 2 ** 26, op);
   checkList(lengths, "lengths", op);
   for (let item = 0; item < lengths.length; item++) {
     checkWhole(lengths[item], `length ${item}`, 0, capacity, op);
   }
-  return new BestFit(capacity).pack(lengths, capacity);
 }
 
 /** {@link bestFitDecreasing} without its checks, many times over with the same memory. */
@@ -34,12 +47,17 @@ export class BestFit {
     this.#rooms = new NumberSet(mostCapacity);
   }
 
-  pack(lengths: ArrayLike<number>, capacity: number): number[][] {
+  /** @param items the indices of all, in the order in which they are packed. */
+  pack(
+    lengths: ArrayLike<number>,
+    capacity: number,
+    items: Iterable<number> = decreasing(lengths, capacity),
+  ): number[][] {
     const bins: number[][] = [];
     const roomOf: number[] = [];
     /** The bin that had the same room before each. */
     const below: number[] = [];
-    for (const item of decreasing(lengths, capacity)) {
+    for (const item of items) {
       const length = lengths[item] as number;
       const room = this.#rooms.next(length);
       const bin = room < 0 ? bins.length : this.#take(room, below);

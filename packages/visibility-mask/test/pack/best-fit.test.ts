@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { bestFitDecreasing } from "../../src/index.js";
+import { bestFit, bestFitDecreasing } from "../../src/index.js";
 import { NumberSet } from "../../src/pack/number-set.js";
 
 /** The same by looking at every bin for every item. */
-function naive(lengths: readonly number[], capacity: number): number[][] {
+function naive(lengths: readonly number[], capacity: number, isSorted = true): number[][] {
   const bins: { room: number; touched: number; items: number[] }[] = [];
   const order = lengths
     .map((length, item) => ({ length, item }))
-    .sort((a, b) => b.length - a.length || a.item - b.item);
+    .sort((a, b) => (isSorted ? b.length - a.length : 0) || a.item - b.item);
   for (const [time, { length, item }] of order.entries()) {
     const fitting = bins.filter(({ room }) => room >= length);
     let [bin] = fitting.sort((a, b) => a.room - b.room || b.touched - a.touched);
@@ -37,12 +37,14 @@ describe("bestFitDecreasing", () => {
       [2, 3],
     ]);
     expect(bestFitDecreasing([], 4)).toEqual([]);
+    expect(bestFit([3, 7, 5, 2, 5], 10)).toEqual([[0, 1], [2, 3], [4]]);
   });
 
   it("gives what looking at every bin gives, for any lengths", () => {
     fc.assert(
       fc.property(jobs, ([capacity, lengths]) => {
         expect(bestFitDecreasing(lengths, capacity)).toEqual(naive(lengths, capacity));
+        expect(bestFit(lengths, capacity)).toEqual(naive(lengths, capacity, false));
       }),
     );
   });

@@ -1,4 +1,4 @@
-import { bestFitDecreasing, cutDocument } from "@cai/visibility-mask";
+import { bestFit, cutDocument } from "@cai/visibility-mask";
 import type { TokenDataset } from "../token-dataset.js";
 import type { RowGroup } from "./grouped-rows.js";
 
@@ -50,6 +50,7 @@ export function planGroup(
   }
   if (packing === "padded") return { items: documents, rows: pieces.map((piece) => [piece]) };
   const lengths = pieces.map(({ length }) => length);
-  const rows = bestFitDecreasing(lengths, seqLen).map((row) => row.map((piece) => pieces[piece] as DocumentPiece));
+  // In the order drawn: the longest first, documents of like lengths would gather in rows, and steps differ from each other.
+  const rows = bestFit(lengths, seqLen).map((row) => row.map((piece) => pieces[piece] as DocumentPiece));
   return { items: documents, rows };
 }
