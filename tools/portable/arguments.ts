@@ -101,9 +101,8 @@ export function checkWhole(value: unknown, name: string, from: number, to: numbe
 /** @throws CaiError `E_ARGUMENT` unless `value` is an array, or a typed array of numbers. */
 export function checkList(value: unknown, name: string, op: string): void {
   const isView = ArrayBuffer.isView(value) && "length" in value;
-  const isGone = isView && value.length === 0 && isDetached(value.buffer as ArrayBuffer);
-  if (Array.isArray(value) || (isView && !isGone)) return;
-  throw new CaiError("E_ARGUMENT", op, `${name} must be an array, got ${isGone ? "detached memory" : describe(value)}`);
+  if (Array.isArray(value) || (isView && (value.length !== 0 || !isDetached(value.buffer as ArrayBuffer)))) return;
+  throw new CaiError("E_ARGUMENT", op, `${name} must be an array, got ${isView ? "detached memory" : describe(value)}`);
 }
 
 /** A value as a message shows it. */

@@ -30,7 +30,7 @@ export function blocks(mask: VisibilityMask, options: BlockOptions = {}): Blocks
   checkWhole(keyBlock, "keyBlock", 1, most, op);
   const { batchSize, seqLen } = mask;
   const [rows, columns] = [Math.ceil(seqLen / queryBlock), Math.ceil(seqLen / keyBlock)];
-  const kinds = allocate(Uint8Array, batchSize * rows * columns, "blocks: take larger blocks, or fewer rows", op);
+  const kinds = allocate(Uint8Array, batchSize * rows * columns, "blocks: take larger ones", op);
   for (let b = 0; b < batchSize; b++) {
     countBlocks(mask, { row: b, queryBlock, keyBlock, window }, (column, cells) => {
       const keys = Math.min(keyBlock, seqLen - column * keyBlock);

@@ -59,12 +59,13 @@ export class VisibilityMask {
    *   range, whose position is negative, or that sees nobody.
    */
   constructor(arrays: MaskArrays) {
-    const { start, limit, positions, batchSize, seqLen } = checkMask(arrays);
-    this.seqLen = seqLen;
-    this.batchSize = batchSize;
-    this.start = start;
-    this.limit = limit;
-    this.positions = positions;
+    ({
+      seqLen: this.seqLen,
+      batchSize: this.batchSize,
+      start: this.start,
+      limit: this.limit,
+      positions: this.positions,
+    } = checkMask(arrays));
   }
 
   /** One causal document of T tokens: start j, limit T. */

@@ -231,7 +231,7 @@ describe("blocks", () => {
     expect(blocks).toThrow(
       expect.objectContaining({
         code: "E_MEMORY",
-        message: "visibilityMask.blocks: no memory for 1099511627776 blocks: take larger blocks, or fewer rows",
+        message: "visibilityMask.blocks: no memory for 1099511627776 blocks: take larger ones",
       }),
     );
   });

@@ -143,7 +143,7 @@ describe("toSvg", () => {
     [{ labels: ["a"] }, "labels must be 6 strings, one for each token"],
     [{ labels: [1, 2, 3, 4, 5, 6] }, "labels must be 6 strings, one for each token"],
     [{ spans: [words.spans[0], { from: 3, to: 7, label: "x" }] }, "with 0 ≤ from < to ≤ 6; element 1 is not"],
-    [{ spans: [{ from: 0.5, to: 2, label: "x" }] }, "spans must be an array of { from, to, label } in whole tokens"],
+    [{ spans: [{ from: 0.5, to: 2, label: "x" }] }, "spans must be an array of { from, to, label }"],
     [{ spans: {} }, "spans must be an array"],
     [{ title: 7 }, "title must be text, got 7"],
   ])("refuses %j", (options, message) => expect(() => sample.toSvg(options)).toThrow(message));

@@ -15,7 +15,7 @@ const readmes = [
   "packages/trainer/README.md",
   "packages/visibility-mask/README.md",
 ];
-const sample = /<!-- runs as a test -->\n```ts\n([\s\S]*?)```/g;
+const sample = /<!-- runs as a test -->\n```[jt]s\n([\s\S]*?)```/g;
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

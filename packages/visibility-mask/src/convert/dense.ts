@@ -15,26 +15,28 @@ export interface DenseShape extends Pick<MaskArrays, "batchSize" | "positions" |
 
 export function toDense(mask: VisibilityMask, options: ViewOptions = {}): Uint8Array {
   const op = "visibilityMask.toDense";
-  return scatter(mask, windowOf(options, op), cellsOf(mask, Uint8Array, op), 1);
+  return scatter(mask, windowOf(options, op), Uint8Array, [0, 1], op);
 }
 
 export function toAdditive(mask: VisibilityMask, options: AdditiveOptions = {}): Float32Array {
   const op = "visibilityMask.toAdditive";
   const window = windowOf(options, op);
   const { lowest = -1e9 } = options;
-  if (typeof lowest !== "number" || !(lowest < 0))
-    refuse(op, `lowest must be a number below 0, got ${describe(lowest)}`);
-  return scatter(mask, window, cellsOf(mask, Float32Array, op).fill(lowest), 0);
+  if (!(lowest < 0)) refuse(op, `lowest must be a number below 0, got ${describe(lowest)}`);
+  return scatter(mask, window, Float32Array, [lowest, 0], op);
 }
 
-/** Puts `visible` into [B, T, T] where a query sees a key. */
+/** [B, T, T] with `visible` where a query sees a key, else `hidden`. */
 function scatter<A extends Uint8Array | Float32Array>(
   mask: VisibilityMask,
   window: number,
-  dense: A,
-  visible: number,
+  Type: new (length: number) => A,
+  [hidden, visible]: readonly [number, number],
+  op: string,
 ): A {
   const { batchSize, seqLen } = mask;
+  const dense = allocate(Type, batchSize * seqLen * seqLen, "cells: use blocks()", op);
+  if (hidden !== 0) dense.fill(hidden);
   for (let row = 0; row < batchSize; row++) {
     const runsOf = visibleRuns(mask, row, window);
     for (let key = 0; key < seqLen; key++) {
@@ -44,10 +46,6 @@ function scatter<A extends Uint8Array | Float32Array>(
     }
   }
   return dense;
-}
-
-function cellsOf<A>({ batchSize, seqLen }: VisibilityMask, Type: new (length: number) => A, op: string): A {
-  return allocate(Type, batchSize * seqLen * seqLen, "cells: take fewer rows, or blocks() in place of cells", op);
 }
 
 export function fromDense(dense: Uint8Array, shape: DenseShape): MaskArrays {

@@ -96,11 +96,11 @@ function checkWords(
   }
   const inRow = (span: Span) => {
     const { from, to, label } = span ?? {};
-    return Number.isInteger(from) && Number.isInteger(to) && 0 <= from && from < to && to <= seqLen && isText(label);
+    return [from, to].every(Number.isInteger) && 0 <= from && from < to && to <= seqLen && isText(label);
   };
   const odd = Array.isArray(spans) ? spans.findIndex((span) => !inRow(span)) : 0;
   if (!Array.isArray(spans) || odd >= 0) {
-    const expected = `an array of { from, to, label } in whole tokens with 0 ≤ from < to ≤ ${seqLen}`;
+    const expected = `an array of { from, to, label } with 0 ≤ from < to ≤ ${seqLen}`;
     refuse(op, `spans must be ${expected}; element ${odd} is not`);
   }
 }
