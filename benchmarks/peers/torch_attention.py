@@ -2,7 +2,7 @@
 
 One request a line on standard input, answered by one line:
   {"start": [...], "limit": [...], "window": w, "heads": H, "dim": D, "causal": bool}  sets the case up: builds the mask
-      (not timed), runs every formulation that fits once to warm it and twice to time it, and answers
+      (not timed), runs every formulation that fits once to warm it and once or twice to time it, and answers
       {"form": name, "calibration": {name: ms}, "causalForm": name or null}: the fastest with the dense mask, and for a
       causal mask the fastest that leaves out the keys beyond each block of queries.
   {"calls": n, "form": name}  answers {"milliseconds": [...]}: forward and backward of that formulation.
@@ -101,7 +101,8 @@ class Case:
                 self.forms[f"by hand, {rows} queries at a time, later keys left out"] = Blocks(self, rows, causal=True)
 
     def choose(self):
-        times = {name: min(self.measure(name, 3)[1:]) for name in self.forms}
+        calls = 3 if self.tokens <= WHOLE_TOKENS else 2
+        times = {name: min(self.measure(name, calls)[1:]) for name in self.forms}
         best = lambda causal: min((n for n in times if causal == n.endswith("left out")), key=times.get, default=None)
         return {"form": best(False), "causalForm": best(True), "calibration": times}
 

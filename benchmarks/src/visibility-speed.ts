@@ -109,7 +109,7 @@ async function compare(one: VisibilityCase, run: ReturnType<typeof attentionRun>
   });
   const everything = { mask: nothingSkipped(mask.seqLen), window: 0 };
   const ours: Record<"skipping" | "base", Times[]> = { skipping: [], base: [] };
-  const torchTurn = (which: string) => async () => median((await torch.ask({ calls: 2, form: which })).milliseconds);
+  const torchTurn = (which: string) => async () => median((await torch.ask({ calls: 1, form: which })).milliseconds);
   const contestants: Record<string, () => number | Promise<number>> = {
     ours: () => ours.skipping.push(run(one, plan.turnMs)),
     base: () => ours.base.push(run(everything, plan.turnMs)),
