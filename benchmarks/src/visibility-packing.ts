@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { parseRecipe, type Recipe, type RecipeInput } from "@cai/trainer";
 import type { Bench } from "./lib/bench.js";
 import { interval95, mean, pairedRatio } from "./lib/intervals.js";
-import { fillOf } from "./lib/packing/fill.js";
+import { fillOf, shareToLongest } from "./lib/packing/fill.js";
 import { type LearningPoint, PackingLearner } from "./lib/packing/learner.js";
-import { documentLengths, type PackingText, packingText } from "./lib/packing/text.js";
+import { documentLengths, lengthsOf, type PackingText, packingText } from "./lib/packing/text.js";
 import { threadSavings } from "./lib/packing/threads.js";
 import { repositoryRoot } from "./lib/paths.js";
 import { interleave, median } from "./lib/statistics.js";
@@ -181,12 +181,16 @@ function lengthRows({ apart, mixed }: PackingText) {
 function fillRows(text: PackingText) {
   return [text.apart, text.apart, text.mixed].flatMap((dir, i) => {
     const corpus = ["mails", "paragraphs", "both"][i] as string;
-    const { tokens } = documentLengths(dir, corpus, seqLen);
-    return names.map((packing) => ({
-      corpus,
-      packing,
-      ...fillOf(dir, corpus, { packing: packings[packing], seqLen, tokens }),
-    }));
+    const lengths = lengthsOf(dir, corpus);
+    const tokens = lengths.reduce((sum, length) => sum + length, 0);
+    return [
+      ...names.map((packing) => ({
+        corpus,
+        packing,
+        ...fillOf(dir, corpus, { packing: packings[packing], seqLen, tokens }),
+      })),
+      { corpus, packing: "padded to the longest of 8", usedShare: shareToLongest(lengths, seqLen, 8) },
+    ];
   });
 }
 

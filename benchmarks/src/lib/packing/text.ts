@@ -27,15 +27,21 @@ export async function packingText(vocabSize: number): Promise<PackingText> {
   return { apart, mixed, tokens: { train: train.tokens, val: val.tokens } };
 }
 
-/** How long the training documents of a corpus are, in tokens, the end of text included. */
-export function documentLengths(dir: string, corpus: string, seqLen: number) {
+/** Tokens of each training document of a corpus, the end of text included. */
+export function lengthsOf(dir: string, corpus: string): number[] {
   const dataset = TokenDataset.open(dir, corpus, "train");
   const lengths = Array.from({ length: dataset.documents }, (_, i) => dataset.document(i).length);
   dataset.close();
+  return lengths;
+}
+
+/** How long the training documents of a corpus are. */
+export function documentLengths(dir: string, corpus: string, seqLen: number) {
+  const lengths = lengthsOf(dir, corpus);
   const at = (share: number) => Math.round(quantile(lengths, share));
   return {
     documents: lengths.length,
-    tokens: dataset.tokens,
+    tokens: lengths.reduce((sum, length) => sum + length, 0),
     p10: at(0.1),
     median: at(0.5),
     p90: at(0.9),
