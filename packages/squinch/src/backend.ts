@@ -1,28 +1,17 @@
+import { type Backend, NativeSlot } from "@cai/portable/native-slot";
 import type { BlockOps } from "./native-ops.js";
 import { portableOps } from "./portable/operations.js";
 
-/** What encodes and decodes: plain TypeScript, or `@cai/native` on the CPU. */
-export type Backend = "portable" | "cpu";
+export type { Backend };
 
 /** Below this many values a native call costs more than it saves. */
 const nativeFrom = 4096;
 
-let load: () => BlockOps | undefined = () => undefined;
-let native: BlockOps | undefined;
-let loaded = false;
+const native = new NativeSlot<BlockOps>();
 
 /** Tells how to find native code; the entry for Node does, others leave it. */
-export function registerNative(loader: () => BlockOps | undefined): void {
-  load = loader;
-  loaded = false;
-}
-
-function nativeOps(): BlockOps | undefined {
-  if (!loaded) {
-    native = load();
-    loaded = true;
-  }
-  return native;
+export function registerNative(load: () => BlockOps | undefined): void {
+  native.register(load);
 }
 
 /**
@@ -33,10 +22,10 @@ function nativeOps(): BlockOps | undefined {
  * @throws CaiError when `CAI_BACKEND` asks for what can't be had (`E_LOAD`, `E_DEVICE`) or names nothing (`E_CONFIG`).
  */
 export function backend(): Backend {
-  return nativeOps() ? "cpu" : "portable";
+  return native.backend;
 }
 
 /** The operations for a vector of n values. */
 export function operationsFor(n: number): BlockOps {
-  return n < nativeFrom ? portableOps : (nativeOps() ?? portableOps);
+  return n < nativeFrom ? portableOps : (native.ops ?? portableOps);
 }

@@ -1,30 +1,19 @@
+import { type Backend, NativeSlot } from "@cai/portable/native-slot";
 import type { AttentionOps } from "./job.js";
 import { portableOps } from "./portable/operations.js";
 
-/** What computes attention: plain TypeScript, or `@cai/native` on the CPU. */
-export type Backend = "portable" | "cpu";
+export type { Backend };
 
-let load: () => AttentionOps | undefined = () => undefined;
-let native: AttentionOps | undefined;
-let loaded = false;
+const native = new NativeSlot<AttentionOps>();
 
 /** Tells how to find native code; the entry for Node does, others leave it. */
-export function registerNative(loader: () => AttentionOps | undefined): void {
-  load = loader;
-  loaded = false;
-}
-
-function nativeOps(): AttentionOps | undefined {
-  if (!loaded) {
-    native = load();
-    loaded = true;
-  }
-  return native;
+export function registerNative(load: () => AttentionOps | undefined): void {
+  native.register(load);
 }
 
 /** The operations of this process. */
 export function attentionOps(): AttentionOps {
-  return nativeOps() ?? portableOps;
+  return native.ops ?? portableOps;
 }
 
 /**
@@ -34,5 +23,5 @@ export function attentionOps(): AttentionOps {
  * @throws CaiError when `CAI_BACKEND` asks for what can't be had (`E_LOAD`, `E_DEVICE`) or names nothing (`E_CONFIG`).
  */
 export function backend(): Backend {
-  return nativeOps() ? "cpu" : "portable";
+  return native.backend;
 }
