@@ -19,6 +19,11 @@ const series = [
 ];
 
 describe("svgPlot", () => {
+  it("is told to who can't see it by the titles of its panels, each once", () => {
+    const panel = { title: "loss & time", xLabel: "x", series };
+    expect(svgPlot([panel, panel])).toContain("<title>loss &amp; time</title>");
+  });
+
   it("lays each series' ends on the ends of the axes", () => {
     const svg = svgPlot([{ title: "t", xLabel: "x", series }]);
     expect(svg).toContain('d="M52 260L408 28"');

@@ -32,6 +32,7 @@ export function svgPlot(panels: readonly PlotPanel[]): string {
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${total}" font-family="sans-serif" font-size="11" fill="#1b1b1b">`,
+    `<title>${escapeText([...new Set(panels.map(({ title }) => title))].join("; "))}</title>`,
     `<rect width="${width}" height="${total}" fill="#fff"/>`,
     ...panels.map((panel, i) => `<g transform="translate(${i * panelWidth} 0)">${panelBody(panel)}</g>`),
     ...legend,
