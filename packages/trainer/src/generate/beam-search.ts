@@ -17,11 +17,11 @@ import { type BeamSearchOptions, type Hypothesis, searchBeams } from "./search-b
  * @throws CaiError `E_ARGUMENT` when the prompt is empty or fills the model's maxSeqLen, or an option is out of range.
  */
 export function beamSearch(model: Transformer, prompt: ArrayLike<number>, options: BeamSearchOptions): Hypothesis[] {
-  const { beams, lengthPenalty = 0 } = options;
+  const { beams, lengthPenalty } = options;
   if (!Number.isInteger(beams) || beams < 1) {
     throw new CaiError("E_ARGUMENT", "generate", `beams must be an integer of at least 1, got ${beams}`);
   }
-  if (!Number.isFinite(lengthPenalty) || lengthPenalty < 0) {
+  if (lengthPenalty !== undefined && !(lengthPenalty >= 0 && lengthPenalty < Infinity)) {
     throw new CaiError("E_ARGUMENT", "generate", `lengthPenalty must be a number of at least 0, got ${lengthPenalty}`);
   }
   const room = roomFor(model, prompt, options.maxTokens);
