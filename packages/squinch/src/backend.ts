@@ -7,7 +7,8 @@ export type { Backend };
 /** Below this many values a native call costs more than it saves. */
 const nativeFrom = 4096;
 
-const native = new NativeSlot<BlockOps>();
+// Marked pure, so that bundles without its users leave it out.
+const native = /* @__PURE__ */ new NativeSlot<BlockOps>();
 
 /** Tells how to find native code; the entry for Node does, others leave it. */
 export function registerNative(load: () => BlockOps | undefined): void {

@@ -4,7 +4,8 @@ import { portableOps } from "./portable/operations.js";
 
 export type { Backend };
 
-const native = new NativeSlot<AttentionOps>();
+// Marked pure, so that bundles without its users leave it out.
+const native = /* @__PURE__ */ new NativeSlot<AttentionOps>();
 
 /** Tells how to find native code; the entry for Node does, others leave it. */
 export function registerNative(load: () => AttentionOps | undefined): void {
