@@ -6,6 +6,7 @@ import type { Bench, BenchResult } from "./lib/bench.js";
 import { int4Codec } from "./lib/int4-codec.js";
 import { interval95, mean, pairedRatio } from "./lib/intervals.js";
 import type { LearningResult, LearningRun } from "./lib/learning-run.js";
+import { learningModel } from "./lib/models.js";
 import { localLaunch, requireMpi, runRanks } from "./lib/mpi-run.js";
 import { benchmarksFolder, childProgram } from "./lib/paths.js";
 import { realText } from "./lib/real-text.js";
@@ -66,21 +67,7 @@ function recipeFor(plan: Plan, dir: string, seed: number, { distributed }: Excha
   return parseRecipe({
     name: "squinch-loss",
     seed,
-    model: {
-      family: "llama",
-      vocabSize,
-      hiddenSize,
-      numLayers,
-      numHeads: 4,
-      numKvHeads: 1,
-      intermediateSize: 4 * hiddenSize,
-      norm: "rmsnorm",
-      positions: "rotary",
-      maxSeqLen: 128,
-      activation: "relu2",
-      bias: false,
-      tieEmbeddings: true,
-    },
+    model: learningModel({ vocabSize, hiddenSize, numLayers, maxSeqLen: 128 }),
     data: { dir, seqLen: 128 },
     batchSize: 4,
     steps,

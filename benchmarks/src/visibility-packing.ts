@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseRecipe, type Recipe, type RecipeInput } from "@cai/trainer";
 import type { Bench } from "./lib/bench.js";
 import { interval95, mean, pairedRatio } from "./lib/intervals.js";
+import { learningModel } from "./lib/models.js";
 import { fillOf, shareToLongest } from "./lib/packing/fill.js";
 import { type LearningPoint, PackingLearner } from "./lib/packing/learner.js";
 import { documentLengths, lengthsOf, type PackingText, packingText } from "./lib/packing/text.js";
@@ -113,21 +114,7 @@ function recipeFor(plan: Plan, dir: string, seed: number, name: Name): Recipe {
   return parseRecipe({
     name: "visibility-packing",
     seed,
-    model: {
-      family: "llama",
-      vocabSize,
-      hiddenSize,
-      numLayers,
-      numHeads: 4,
-      numKvHeads: 1,
-      intermediateSize: 4 * hiddenSize,
-      norm: "rmsnorm",
-      positions: "rotary",
-      maxSeqLen: seqLen,
-      activation: "relu2",
-      bias: false,
-      tieEmbeddings: true,
-    },
+    model: learningModel({ vocabSize, hiddenSize, numLayers, maxSeqLen: seqLen }),
     data: { dir, seqLen, packing: packings[name] },
     batchSize: 2,
     steps,

@@ -1,4 +1,4 @@
-import { type Recipe, recipeByName, resolveRecipe } from "@cai/trainer";
+import { type Recipe, type RecipeInput, recipeByName, resolveRecipe } from "@cai/trainer";
 
 /** A model of the train and parity benches, as both sides understand it. */
 export interface BenchModel {
@@ -46,4 +46,22 @@ export function networkRecipe(distributed: Readonly<Record<string, string | numb
   const overrides = Object.entries(distributed).map(([name, value]) => `distributed.${name}=${value}`);
   const model = ["hiddenSize=384", "numHeads=6"].map((override) => `model.${override}`);
   return resolveRecipe(recipeByName("gpt2-s", { dataDir: "." }), [...model, ...overrides, "batchSize=2", "threads=1"]);
+}
+
+/** The model of benches about learning: the architecture of the recipe `start` in another size, without a window. */
+export function learningModel(
+  size: Pick<RecipeInput["model"], "vocabSize" | "hiddenSize" | "numLayers" | "maxSeqLen">,
+): RecipeInput["model"] {
+  return {
+    ...size,
+    family: "llama",
+    numHeads: 4,
+    numKvHeads: 1,
+    intermediateSize: 4 * size.hiddenSize,
+    norm: "rmsnorm",
+    positions: "rotary",
+    activation: "relu2",
+    bias: false,
+    tieEmbeddings: true,
+  };
 }
